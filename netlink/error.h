@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Errors are values. A function of this project that can fail returns Result<T>; it does not log, it does not throw.
-// The caller either handles the error or passes it on; the daemon's edge logs it, once.
+// Errors are values. A function of this project that can fail returns Result<T>; it does not log,
+// it does not throw. The caller either handles the error or passes it on; the daemon's edge logs
+// it, once.
 #pragma once
 
 #include <fmt/format.h>
@@ -13,9 +14,11 @@ namespace dpuflow {
 
 // What went wrong, in the kernel's own words where it had any.
 struct Error {
-  int code = 0;        // errno, positive (EOPNOTSUPP, ENOSPC, ...)
-  std::string doing;   // what was being done, as the end of "cannot ...": "add filter on pf0vf3 chain 2 prio 1"
-  std::string extack;  // NLMSGERR_ATTR_MSG or the like: the kernel's or driver's sentence; may be empty
+  int code = 0;       // errno, positive (EOPNOTSUPP, ENOSPC, ...)
+  std::string doing;  // what was being done, as the end of "cannot ...": "add filter on pf0vf3
+                      // chain 2 prio 1"
+  std::string
+      extack;  // NLMSGERR_ATTR_MSG or the like: the kernel's or driver's sentence; may be empty
 
   bool operator==(const Error&) const = default;
 };

@@ -3,9 +3,11 @@
 // One tc flower filter as a value: where it stands, what it matches, what it does.
 //
 // A filter is named by (ifindex, parent, chain, prio, ethertype, handle), as in
-//   tc filter add dev IFINDEX ingress chain CHAIN prio PRIO protocol ETHERTYPE handle HANDLE flower ...
-// The codec (tc.h) writes and reads exactly what stands here; an attribute that it does not know makes a parsed filter
-// `complete == false`, so that a foreign filter is never mistaken for one of ours.
+//   tc filter add dev IFINDEX ingress chain CHAIN prio PRIO protocol ETHERTYPE handle HANDLE flower
+//   ...
+// The codec (tc.h) writes and reads exactly what stands here; an attribute that it does not know
+// makes a parsed filter `complete == false`, so that a foreign filter is never mistaken for one of
+// ours.
 #pragma once
 
 #include <array>
@@ -18,8 +20,9 @@
 
 namespace dpuflow::netlink {
 
-inline constexpr std::uint32_t kClsactIngress = 0xFFFFFFF2;   // TC_H_CLSACT | TC_H_MIN_INGRESS
-inline constexpr std::uint32_t kPlainIngress = 0xFFFF0000;    // parent of filters on a plain `ingress` qdisc
+inline constexpr std::uint32_t kClsactIngress = 0xFFFFFFF2;  // TC_H_CLSACT | TC_H_MIN_INGRESS
+inline constexpr std::uint32_t kPlainIngress =
+    0xFFFF0000;  // parent of filters on a plain `ingress` qdisc
 
 struct FilterId {
   std::uint32_t ifindex = 0;
@@ -44,11 +47,15 @@ struct Masked {
 inline Masked<MacAddress> Exact(const MacAddress& mac) {
   return {mac, MacAddress{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}};
 }
-inline Masked<IpAddress> Exact(const IpAddress& address) { return {address, IpPrefix::Host(address).Last().is_v6()
-      ? IpAddress::V6({255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255})
-      : IpAddress::V4(255, 255, 255, 255)}; }
+inline Masked<IpAddress> Exact(const IpAddress& address) {
+  return {address, IpPrefix::Host(address).Last().is_v6()
+                       ? IpAddress::V6({255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+                                        255, 255, 255, 255})
+                       : IpAddress::V4(255, 255, 255, 255)};
+}
 
-// TCA_FLOWER_KEY_*. The ethertype is FilterId's; with 802.1Q there, `vlan_ethertype` is the inner one.
+// TCA_FLOWER_KEY_*. The ethertype is FilterId's; with 802.1Q there, `vlan_ethertype` is the inner
+// one.
 struct FlowerKey {
   std::optional<std::uint16_t> vlan_id;         // 0..4095
   std::optional<std::uint16_t> vlan_ethertype;  // host byte order
@@ -94,8 +101,8 @@ struct TrapAction {
 struct DropAction {
   bool operator==(const DropAction&) const = default;
 };
-using Action =
-    std::variant<PeditAction, VlanPushAction, VlanPopAction, GotoAction, RedirectAction, TrapAction, DropAction>;
+using Action = std::variant<PeditAction, VlanPushAction, VlanPopAction, GotoAction, RedirectAction,
+                            TrapAction, DropAction>;
 
 using Cookie = std::array<std::uint8_t, 16>;  // TC_COOKIE_MAX_SIZE
 
@@ -120,8 +127,9 @@ struct FilterCounters {
 // A filter as the kernel shows it, from a full dump, a notification or a GET.
 struct InstalledFilter {
   Filter filter;
-  bool in_hw = false;     // TCA_CLS_FLAGS_IN_HW
-  bool complete = true;   // every attribute was understood; false for a filter that this codec could not have written
+  bool in_hw = false;    // TCA_CLS_FLAGS_IN_HW
+  bool complete = true;  // every attribute was understood; false for a filter that this codec could
+                         // not have written
   FilterCounters counters;
 
   bool operator==(const InstalledFilter&) const = default;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What rtnetlink tells, as plain values: links, addresses, neighbours, routes, qdiscs. The parsers that make them from
-// kernel bytes, and the encoders that make requests of them, are in rtnl.h; nothing here touches a byte.
+// What rtnetlink tells, as plain values: links, addresses, neighbours, routes, qdiscs. The parsers
+// that make them from kernel bytes, and the encoders that make requests of them, are in rtnl.h;
+// nothing here touches a byte.
 //
-// `ifindex` is always the kernel's (> 0; 0 means none). Kernel constants (IFF_*, NUD_*, RTN_*, RT_TABLE_*) stay the
-// kernel's, from <linux/if.h>, <linux/neighbour.h>, <linux/rtnetlink.h>.
+// `ifindex` is always the kernel's (> 0; 0 means none). Kernel constants (IFF_*, NUD_*, RTN_*,
+// RT_TABLE_*) stay the kernel's, from <linux/if.h>, <linux/neighbour.h>, <linux/rtnetlink.h>.
 #pragma once
 
 #include <cstdint>
@@ -29,20 +30,20 @@ struct Event {
 struct Link {
   std::uint32_t ifindex = 0;
   std::string name;
-  std::uint32_t flags = 0;  // IFF_UP, IFF_LOWER_UP, ...
+  std::uint32_t flags = 0;   // IFF_UP, IFF_LOWER_UP, ...
   std::uint16_t arphrd = 0;  // ARPHRD_ETHER, ...
-  std::uint32_t mtu = 0;    // bytes, L3
+  std::uint32_t mtu = 0;     // bytes, L3
   MacAddress address;
-  std::uint32_t master = 0;        // IFLA_MASTER: the bridge, bond, VRF, ... it is in
-  std::uint32_t lower = 0;         // IFLA_LINK: what a VLAN or macvlan stands on
-  std::string kind;                // IFLA_INFO_KIND: "bridge", "bond", "vlan", ...; empty for a NIC
-  std::string slave_kind;          // IFLA_INFO_SLAVE_KIND: the kind of its master
-  std::string switch_id;           // IFLA_PHYS_SWITCH_ID, lower-case hex; empty where there is none
-  std::string phys_port_name;      // IFLA_PHYS_PORT_NAME: "p0", "c1pf0vf3"
+  std::uint32_t master = 0;    // IFLA_MASTER: the bridge, bond, VRF, ... it is in
+  std::uint32_t lower = 0;     // IFLA_LINK: what a VLAN or macvlan stands on
+  std::string kind;            // IFLA_INFO_KIND: "bridge", "bond", "vlan", ...; empty for a NIC
+  std::string slave_kind;      // IFLA_INFO_SLAVE_KIND: the kind of its master
+  std::string switch_id;       // IFLA_PHYS_SWITCH_ID, lower-case hex; empty where there is none
+  std::string phys_port_name;  // IFLA_PHYS_PORT_NAME: "p0", "c1pf0vf3"
 
   bool operator==(const Link&) const = default;
-  [[nodiscard]] bool is_up() const { return (flags & 0x1) != 0; }             // IFF_UP
-  [[nodiscard]] bool has_carrier() const { return (flags & 0x10000) != 0; }   // IFF_LOWER_UP
+  [[nodiscard]] bool is_up() const { return (flags & 0x1) != 0; }            // IFF_UP
+  [[nodiscard]] bool has_carrier() const { return (flags & 0x10000) != 0; }  // IFF_LOWER_UP
 };
 
 // `ip address show`. RTM_NEWADDR.
@@ -70,7 +71,8 @@ struct Neigh {
 // One way out of a route.
 struct NextHop {
   std::uint32_t ifindex = 0;
-  IpAddress gateway;          // RTA_GATEWAY or RTA_VIA (then possibly of the other family); none when on-link
+  IpAddress
+      gateway;  // RTA_GATEWAY or RTA_VIA (then possibly of the other family); none when on-link
   std::uint8_t flags = 0;     // RTNH_F_DEAD, RTNH_F_LINKDOWN, ...
   std::uint16_t weight = 1;   // rtnh_hops + 1
   bool encapsulated = false;  // RTA_ENCAP is there: an lwtunnel (MPLS, seg6, ...)
@@ -90,7 +92,8 @@ struct Route {
   std::uint32_t metric = 0;      // RTA_PRIORITY
   std::uint32_t nexthop_id = 0;  // RTA_NH_ID; 0 where the route has none
   std::uint32_t mtu = 0;         // RTAX_MTU; 0 where the route sets none
-  std::vector<NextHop> nexthops; // one, or the members of RTA_MULTIPATH; empty for blackhole and its like
+  std::vector<NextHop>
+      nexthops;  // one, or the members of RTA_MULTIPATH; empty for blackhole and its like
 
   bool operator==(const Route&) const = default;
 };
@@ -104,7 +107,8 @@ struct RouteQuery {
   std::uint16_t source_port = 0;
   std::uint16_t destination_port = 0;
   std::uint8_t tos = 0;
-  // RTM_F_FIB_MATCH: the answer is the route that matched (prefix, table, nexthop id, all paths), not the path taken.
+  // RTM_F_FIB_MATCH: the answer is the route that matched (prefix, table, nexthop id, all paths),
+  // not the path taken.
   bool fib_match = false;
 
   bool operator==(const RouteQuery&) const = default;
@@ -134,8 +138,8 @@ struct Rule {
 struct Qdisc {
   std::uint32_t ifindex = 0;
   std::uint32_t handle = 0;
-  std::uint32_t parent = 0;  // TC_H_CLSACT for clsact and ingress (they share it)
-  std::string kind;          // "clsact", "ingress", ...
+  std::uint32_t parent = 0;         // TC_H_CLSACT for clsact and ingress (they share it)
+  std::string kind;                 // "clsact", "ingress", ...
   std::uint32_t ingress_block = 0;  // TCA_INGRESS_BLOCK: shared with other ports; 0 when private
 
   bool operator==(const Qdisc&) const = default;
@@ -158,11 +162,11 @@ struct DevlinkPort {
   PortFlavour flavour = PortFlavour::kOther;
   std::uint32_t ifindex = 0;  // the netdev that represents it; 0 while there is none
   std::string ifname;
-  std::uint32_t port_number = 0;       // physical
-  std::uint32_t controller = 0;        // pf, vf, sf
-  std::uint16_t pf = 0;                // pf, vf, sf
-  std::uint32_t vf_or_sf = 0;          // vf, sf
-  bool external = false;               // the function lives on another machine: the host
+  std::uint32_t port_number = 0;  // physical
+  std::uint32_t controller = 0;   // pf, vf, sf
+  std::uint16_t pf = 0;           // pf, vf, sf
+  std::uint32_t vf_or_sf = 0;     // vf, sf
+  bool external = false;          // the function lives on another machine: the host
 
   bool operator==(const DevlinkPort&) const = default;
 };
