@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/flow/aging.h"
+
+#include <algorithm>
+
+namespace dpuflow::flow {
+
+void ApplySample(Flow& flow, const Sample& sample, TimePoint now) {
+  const bool restarted = sample.packets < flow.base.packets;
+  const std::uint64_t packets = sample.packets - (restarted ? 0 : flow.base.packets);
+  const std::uint64_t bytes = sample.bytes - (restarted ? 0 : flow.base.bytes);
+  if (packets > 0) flow.active = now;
+  flow.packets += packets;
+  flow.bytes += bytes;
+  if (flow.sampled != TimePoint{} && now > flow.sampled) {
+    const double seconds = std::chrono::duration<double>(now - flow.sampled).count();
+    flow.packets_per_second = static_cast<double>(packets) / seconds;
+    flow.bytes_per_second = static_cast<double>(bytes) / seconds;
+  }
+  flow.sampled = now;
+  flow.base = sample;
+}
+
+bool IsIdle(const Flow& flow, TimePoint now, Duration idle_time) {
+  return now - std::max(flow.active, flow.installed ? flow.programmed : flow.created) >= idle_time;
+}
+
+}  // namespace dpuflow::flow

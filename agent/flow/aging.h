@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Aging: how counters keep a flow alive, and when it is idle.
+//
+// A driver samples its counters (mlx5: once a second), so a packet is seen up to one counter period and one poll after
+// it passed. `active` is the time of the poll that saw the counter move: never earlier than the packet, so an entry is
+// never removed too early, and at most that much too late.
+#pragma once
+
+#include "agent/flow/flow.h"
+
+namespace dpuflow::flow {
+
+// Takes one reading into the flow's totals and rates. Totals that went back mean that the filter was replaced.
+void ApplySample(Flow& flow, const Sample& sample, TimePoint now);
+
+// Nothing has moved for `idle_time`, counted from its programming at first.
+[[nodiscard]] bool IsIdle(const Flow& flow, TimePoint now, Duration idle_time);
+
+}  // namespace dpuflow::flow

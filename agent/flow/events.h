@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The values that flow in and out of the pipeline. Misses, answers, outcomes and samples go in; questions and
+// operations come out. They are plain, own what they hold, and cross threads by move.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/flow/rule.h"
+#include "netlink/error.h"
+
+namespace dpuflow::flow {
+
+using Clock = std::chrono::steady_clock;  // CLOCK_MONOTONIC; the pipeline never reads it, time comes in
+using TimePoint = Clock::time_point;
+using Duration = Clock::duration;
+
+// Names a flow for ever: never used twice in one run of the agent. It is also the handle of the flow's filter.
+using FlowId = std::uint32_t;
+
+// A data packet that no hardware entry matched, as the classifier saw it.
+struct Miss {
+  std::uint32_t port = 0;
+  std::uint16_t vlan = kUntagged;
+  std::uint16_t ethertype = kEthertypeIpv4;
+  MacAddress source_mac;
+  MacAddress destination_mac;
+  IpAddress source;
+  IpAddress destination;
+
+  bool operator==(const Miss&) const = default;
+};
+
+// Asked of the kernel: where would this packet go?
+struct Question {
+  FlowId flow = 0;
+  Miss miss;
+  bool fresh = false;  // a packet asks; otherwise a change, on behalf of a packet seen earlier
+
+  bool operator==(const Question&) const = default;
+};
+
+struct NeighKey {
+  std::uint32_t ifindex = 0;
+  IpAddress address;
+
+  bool operator==(const NeighKey&) const = default;
+};
+
+// What an answer rests on: when one of these changes, the question is asked again.
+struct Dependencies {
+  std::optional<IpPrefix> route;          // the prefix that matched (shown to people; events go by destination)
+  std::uint32_t table = 0;                // its routing table
+  std::uint32_t nexthop_id = 0;           // 0: the route has no nexthop object
+  std::vector<std::uint32_t> links;       // every link that its paths use
+  std::vector<NeighKey> neighs;           // every neighbour that its paths use
+
+  bool operator==(const Dependencies&) const = default;
+};
+
+// The kernel's answer.
+struct Answer {
+  enum class Verdict : std::uint8_t {
+    kForward,   // by `adjacency`, and hardware may do it
+    kWait,      // it would be forwarded, but a neighbour is not resolved yet
+    kSoftware,  // leave it to the kernel, for `reason`
+  };
+  Question question;
+  Verdict verdict = Verdict::kSoftware;
+  bool source_valid = false;  // the kernel accepts the source on this port
+  Adjacency adjacency;
+  std::string reason;  // for people: why it waits or stays in software
+  Dependencies dependencies;
+
+  bool operator==(const Answer&) const = default;
+};
+
+// To be done to the hardware. The operations of one flow are executed one at a time: the next is not issued before
+// the outcome of the one before is in.
+struct Operation {
+  enum class Kind : std::uint8_t { kAdd, kReplace, kRemove };
+  Kind kind = Kind::kAdd;
+  FlowId flow = 0;
+  Rule rule;  // kRemove: the rule that stands
+  TimePoint issued;
+
+  bool operator==(const Operation&) const = default;
+};
+
+// What became of an operation. Without an error, an add or replace was acknowledged and read back as in hardware.
+struct Outcome {
+  Operation::Kind kind = Operation::Kind::kAdd;
+  FlowId flow = 0;
+  std::optional<Error> error;
+  TimePoint issued;  // of its operation: the difference is the latency
+
+  bool operator==(const Outcome&) const = default;
+};
+
+// One flow's counters as read from the driver: totals since its filter was made.
+struct Sample {
+  FlowId flow = 0;
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;
+  bool in_hw = false;
+
+  bool operator==(const Sample&) const = default;
+};
+
+// A change among the kernel's tables, as far as flows care.
+struct RouteChanged {  // added, replaced or removed
+  IpPrefix destination;
+};
+struct NexthopChanged {
+  std::uint32_t id = 0;
+};
+struct NeighChanged {  // its MAC or its validity
+  NeighKey key;
+};
+struct LinkChanged {  // up, down, MTU, MAC, master
+  std::uint32_t ifindex = 0;
+};
+struct EverythingChanged {};  // rules, lost notifications: ask about all
+
+using Change = std::variant<RouteChanged, NexthopChanged, NeighChanged, LinkChanged, EverythingChanged>;
+
+}  // namespace dpuflow::flow

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A flow: what the misses of one key became. One flow is at most one entry of the hardware.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "agent/flow/events.h"
+
+namespace dpuflow::flow {
+
+enum class State : std::uint8_t {
+  kResolving,    // the kernel has not been asked yet
+  kWaiting,      // for a neighbour
+  kSoftware,     // stays in software, for `reason`
+  kProgramming,  // an add or replace is on its way
+  kOffloaded,    // in_hw and acknowledged
+  kRemoving,     // a removal is on its way
+};
+
+struct Flow {
+  FlowId id = 0;
+  Match match;
+
+  std::optional<Rule> wanted;                // what the hardware should hold; nothing: it should hold nothing
+  std::optional<Rule> installed;             // what it holds and has acknowledged
+  std::optional<Operation::Kind> in_flight;  // the one operation under way
+  bool queued = false;                       // stands among the operations to be issued
+  bool leaving = false;                      // to be forgotten as soon as the hardware holds nothing
+  bool dirty = false;                        // stands among the flows to be asked about
+  bool answered = false;                     // the kernel has been asked at least once
+  bool waiting = false;                      // the answer was kWait
+  std::string reason;                        // why it waits, stays in software or was refused
+  Dependencies dependencies;
+  Miss miss;  // the last one whose source was valid: with it the question is asked again
+
+  TimePoint created;
+  TimePoint asked;        // when the kernel was last asked
+  TimePoint active;       // last sign of life: a miss, or a counter that moved
+  TimePoint programmed;   // of the last acknowledged add or replace
+  TimePoint retry_after;  // after a refusal: not tried again before
+
+  // Totals over the flow's life; `base` is what its present filter had counted at the last sample.
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;
+  Sample base;
+  TimePoint sampled;
+  double packets_per_second = 0;  // between the last two samples
+  double bytes_per_second = 0;
+  unsigned refusals = 0;  // in a row: each doubles the wait
+
+  [[nodiscard]] State state() const;
+};
+
+// "resolving", "waiting", ...: the words of the API and the command line.
+std::string_view ToString(State state);
+std::optional<State> ParseState(std::string_view text);
+
+}  // namespace dpuflow::flow

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/flow/flow_table.h"
+
+#include <utility>
+
+namespace dpuflow::flow {
+namespace {
+
+// The address by which route changes find the entry. Guards hold prefixes and depend on no route.
+std::optional<IpAddress> IndexedAddress(const Match& match) {
+  if (match.table == Table::kL3 && match.destination) return match.destination->address;
+  if (match.table == Table::kL2Source && match.source) return match.source->address;
+  return std::nullopt;
+}
+
+template <typename Index, typename Key>
+void Drop(Index& index, const Key& key, FlowId id) {
+  const auto found = index.find(key);
+  if (found == index.end()) return;
+  found->second.erase(id);
+  if (found->second.empty()) index.erase(found);
+}
+
+template <typename Index, typename Key>
+void Collect(const Index& index, const Key& key, std::vector<FlowId>& into) {
+  const auto found = index.find(key);
+  if (found != index.end()) into.insert(into.end(), found->second.begin(), found->second.end());
+}
+
+}  // namespace
+
+Flow& FlowTable::Obtain(const Match& match, TimePoint now) {
+  if (Flow* known = Find(match)) return *known;
+  const FlowId id = next_id_++;
+  Flow& flow = flows_[id];
+  flow.id = id;
+  flow.match = match;
+  flow.created = flow.active = now;
+  by_match_.emplace(match, id);
+  by_port_[match.port].insert(id);
+  if (const auto address = IndexedAddress(match)) by_address_.emplace(*address, id);
+  return flow;
+}
+
+Flow* FlowTable::Find(FlowId id) {
+  const auto found = flows_.find(id);
+  return found == flows_.end() ? nullptr : &found->second;
+}
+
+const Flow* FlowTable::Find(FlowId id) const {
+  const auto found = flows_.find(id);
+  return found == flows_.end() ? nullptr : &found->second;
+}
+
+Flow* FlowTable::Find(const Match& match) {
+  const auto found = by_match_.find(match);
+  return found == by_match_.end() ? nullptr : Find(found->second);
+}
+
+void FlowTable::Erase(FlowId id) {
+  const auto found = flows_.find(id);
+  if (found == flows_.end()) return;
+  const Flow& flow = found->second;
+  RemoveFromIndexes(flow);
+  by_match_.erase(flow.match);
+  Drop(by_port_, flow.match.port, id);
+  if (const auto address = IndexedAddress(flow.match)) by_address_.erase({*address, id});
+  flows_.erase(found);
+}
+
+void FlowTable::SetDependencies(Flow& flow, Dependencies dependencies) {
+  if (flow.dependencies == dependencies) return;
+  RemoveFromIndexes(flow);
+  flow.dependencies = std::move(dependencies);
+  AddToIndexes(flow);
+}
+
+void FlowTable::AddToIndexes(const Flow& flow) {
+  for (const std::uint32_t link : flow.dependencies.links) by_link_[link].insert(flow.id);
+  for (const NeighKey& neigh : flow.dependencies.neighs) by_neigh_[neigh].insert(flow.id);
+  if (flow.dependencies.nexthop_id != 0) by_nexthop_[flow.dependencies.nexthop_id].insert(flow.id);
+}
+
+void FlowTable::RemoveFromIndexes(const Flow& flow) {
+  for (const std::uint32_t link : flow.dependencies.links) Drop(by_link_, link, flow.id);
+  for (const NeighKey& neigh : flow.dependencies.neighs) Drop(by_neigh_, neigh, flow.id);
+  if (flow.dependencies.nexthop_id != 0) Drop(by_nexthop_, flow.dependencies.nexthop_id, flow.id);
+}
+
+std::vector<FlowId> FlowTable::Affected(const Change& change) const {
+  std::vector<FlowId> ids;
+  if (const auto* route = std::get_if<RouteChanged>(&change)) {
+    const IpAddress last = route->destination.Last();
+    for (auto it = by_address_.lower_bound({route->destination.address, 0});
+         it != by_address_.end() && it->first <= last; ++it) {
+      ids.push_back(it->second);
+    }
+  } else if (const auto* nexthop = std::get_if<NexthopChanged>(&change)) {
+    Collect(by_nexthop_, nexthop->id, ids);
+  } else if (const auto* neigh = std::get_if<NeighChanged>(&change)) {
+    Collect(by_neigh_, neigh->key, ids);
+  } else if (const auto* link = std::get_if<LinkChanged>(&change)) {
+    Collect(by_link_, link->ifindex, ids);
+    Collect(by_port_, link->ifindex, ids);
+  } else {
+    ids.reserve(flows_.size());
+    for (const auto& [id, flow] : flows_) ids.push_back(id);
+  }
+  return ids;
+}
+
+std::vector<FlowId> FlowTable::OnPort(std::uint32_t port) const {
+  std::vector<FlowId> ids;
+  Collect(by_port_, port, ids);
+  return ids;
+}
+
+}  // namespace dpuflow::flow

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The flows, and the indexes that find those a change concerns.
+//
+// Owned by the pipeline, used on its thread only. A pointer to a flow stays valid until that flow is erased.
+#pragma once
+
+#include <cstddef>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "agent/flow/flow.h"
+
+namespace dpuflow::flow {
+
+class FlowTable {
+ public:
+  // The flow of `match`, made if there is none.
+  Flow& Obtain(const Match& match, TimePoint now);
+  [[nodiscard]] Flow* Find(FlowId id);
+  [[nodiscard]] const Flow* Find(FlowId id) const;
+  [[nodiscard]] Flow* Find(const Match& match);
+  void Erase(FlowId id);
+
+  // Replaces what the flow's answer rests on.
+  void SetDependencies(Flow& flow, Dependencies dependencies);
+
+  // Ids of the flows that `change` concerns, in no order. A route concerns the flows whose destination, or whose
+  // checked source, lies in its prefix; a link also those that enter at it.
+  [[nodiscard]] std::vector<FlowId> Affected(const Change& change) const;
+  [[nodiscard]] std::vector<FlowId> OnPort(std::uint32_t port) const;
+
+  [[nodiscard]] std::size_t size() const { return flows_.size(); }
+  [[nodiscard]] const std::unordered_map<FlowId, Flow>& all() const { return flows_; }
+
+ private:
+  struct NeighHash {
+    std::size_t operator()(const NeighKey& key) const {
+      return std::hash<IpAddress>()(key.address) ^ (std::size_t{key.ifindex} << 32);
+    }
+  };
+  template <typename Key, typename Hash = std::hash<Key>>
+  using Index = std::unordered_map<Key, std::unordered_set<FlowId>, Hash>;
+
+  void AddToIndexes(const Flow& flow);
+  void RemoveFromIndexes(const Flow& flow);
+
+  FlowId next_id_ = 1;
+  std::unordered_map<FlowId, Flow> flows_;
+  std::unordered_map<Match, FlowId> by_match_;
+  std::set<std::pair<IpAddress, FlowId>> by_address_;  // of destinations and checked sources: a prefix is a range
+  Index<std::uint32_t> by_port_;
+  Index<std::uint32_t> by_link_;
+  Index<std::uint32_t> by_nexthop_;
+  Index<NeighKey, NeighHash> by_neigh_;
+};
+
+}  // namespace dpuflow::flow

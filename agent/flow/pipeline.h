@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The pipeline: events in, operations out.
+//
+//   miss ----> question --(kernel)--> answer ----> wanted rule --+
+//   change --> dirty flow -> question ...                        +--> operation --(hardware)--> outcome
+//   sample --> idle flow ----------------------> nothing wanted -+
+//
+// Each flow carries what the hardware should hold (`wanted`) and what it does hold (`installed`). Every event changes
+// one of the two; wherever they differ, one operation is issued, and the next only after its outcome. So nothing has to
+// be undone, and the order of events does not matter.
+//
+// Pure: no descriptor, clock, log or thread; time comes in as an argument. Used on one thread. Whoever drives it takes
+// questions, sources and operations after each batch of events, asks the kernel, tells the classifier and the backend,
+// and hands answers and outcomes back.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "agent/flow/events.h"
+#include "agent/flow/flow_table.h"
+#include "agent/flow/source_table.h"
+
+namespace dpuflow::flow {
+
+struct Limits {
+  Duration idle_time = std::chrono::seconds(30);
+  std::size_t max_entries = 65536;              // wanted entries, guards included, over all ports
+  std::size_t max_questions = 65536;            // waiting to be asked because of packets; more are dropped, and counted
+  std::size_t max_sources = 65536;              // validated (port, source) pairs
+  Duration retry_min = std::chrono::seconds(1);  // after a first refusal; doubles
+  Duration retry_max = std::chrono::seconds(60);
+  Duration reask = std::chrono::seconds(5);  // a flow kept in software is asked about again after this, if it still sends
+};
+
+// What the pipeline knows of a port of the switch that takes part.
+struct Port {
+  std::uint32_t ifindex = 0;
+  MacAddress router_mac;        // of the representor: frames to it are to be routed
+  bool checks_sources = false;  // rp_filter: the L2 source entry carries the source address
+
+  bool operator==(const Port&) const = default;
+};
+
+// Totals since the start. Everything that is left undone is counted here, by reason.
+struct PipelineCounters {
+  std::uint64_t misses = 0;
+  std::uint64_t misses_unknown_port = 0;
+  std::uint64_t misses_not_for_router = 0;
+  std::uint64_t misses_not_supported = 0;  // a VLAN tag, or not IPv4
+  std::uint64_t misses_table_full = 0;     // more flows than twice max_entries
+  std::uint64_t questions_dropped = 0;     // more than max_questions
+  std::uint64_t questions = 0;
+  std::uint64_t answers_forward = 0;
+  std::uint64_t answers_wait = 0;
+  std::uint64_t answers_software = 0;
+  std::uint64_t sources_refused = 0;
+  std::uint64_t dirtied = 0;
+  std::uint64_t adds = 0;  // acknowledged
+  std::uint64_t replaces = 0;
+  std::uint64_t removes = 0;
+  std::uint64_t expired = 0;
+  std::uint64_t vanished = 0;  // entries that someone else took out of the hardware
+  std::map<int, std::uint64_t> refusals;  // by errno
+};
+
+class Pipeline {
+ public:
+  explicit Pipeline(const Limits& limits) : limits_(limits), sources_(limits.max_sources) {}
+
+  // A port takes part from now on, or has changed. Its guards are wanted at once; nothing forwards before they stand.
+  void SetPort(const Port& port, TimePoint now);
+  // The port is gone, or taken from us: its flows are forgotten without operations. Operations under way for it may
+  // still come back; `InFlight` says when all have.
+  void RemovePort(std::uint32_t ifindex);
+  // Sources that no packet from a port may have: the machine's own addresses, loopback, multicast. One guard each.
+  void SetMartians(std::vector<IpPrefix> martians, TimePoint now);
+
+  void OnMiss(const Miss& miss, TimePoint now);
+  void OnChange(const Change& change, TimePoint now);
+  void OnAnswer(const Answer& answer, TimePoint now);
+  void OnOutcome(const Outcome& outcome, TimePoint now);
+
+  // One port's counters, all that are ours there, read in one sweep which began at `now`. A flow on that port that was
+  // programmed before the sweep and is not in it has vanished. Entries that stood still for the idle time are removed.
+  void OnSweep(std::uint32_t port, std::span<const Sample> samples, TimePoint now);
+  // Forgets flows in software that no packet has asked for since the idle time, and tries again what was refused.
+  void OnTick(TimePoint now);
+
+  // Removes the flows (guards excepted) that `selected` says; returns how many.
+  std::size_t Flush(const std::function<bool(const Flow&)>& selected, TimePoint now);
+
+  [[nodiscard]] std::vector<Question> TakeQuestions(std::size_t most, TimePoint now);
+  [[nodiscard]] std::vector<SourceUpdate> TakeSourceUpdates() { return sources_.TakeUpdates(); }
+  [[nodiscard]] std::vector<Operation> TakeOperations(std::size_t most, TimePoint now);
+
+  // Nothing to be asked, nothing to be issued, nothing under way.
+  [[nodiscard]] bool settled() const;
+  [[nodiscard]] std::size_t InFlight(std::uint32_t port) const;
+  [[nodiscard]] std::size_t in_flight() const { return in_flight_.size(); }
+  [[nodiscard]] std::size_t questions_waiting() const { return questions_.size() + dirty_.size(); }
+  [[nodiscard]] std::size_t operations_waiting() const { return operations_.size(); }
+  [[nodiscard]] const FlowTable& flows() const { return table_; }
+  [[nodiscard]] const PipelineCounters& counters() const { return counters_; }
+  [[nodiscard]] const Limits& limits() const { return limits_; }
+
+ private:
+  struct PortState {
+    Port port;
+    std::size_t guards_missing = 0;  // guards wanted and not yet installed
+    std::string guard_refusal;       // why a guard could not be installed: then nothing is offloaded here
+  };
+
+  void Want(Flow& flow, const Rule& rule, TimePoint now);  // the hardware should hold `rule`
+  void Unwant(Flow& flow, TimePoint now);                  // the hardware should hold nothing
+  void Leave(Flow& flow, TimePoint now);                   // ... and then the flow is forgotten
+  void Settle(FlowId id);                                  // queue an operation if wanted and installed differ
+  void Forget(FlowId id);
+  void Ask(const Flow& flow, const Miss& miss);
+  void MarkDirty(Flow& flow, TimePoint now);
+  void EnsureLayer2(const PortState& state, const Miss& miss, TimePoint now);
+  void EnsureGuards(PortState& state, TimePoint now);
+  void CountGuards(PortState& state);
+  void Refused(Flow& flow, const Error& error, TimePoint now);
+  [[nodiscard]] std::string WhyNot(const Flow& flow, const PortState& state, TimePoint now) const;
+
+  Limits limits_;
+  FlowTable table_;
+  SourceTable sources_;
+  std::unordered_map<std::uint32_t, PortState> ports_;
+  std::vector<IpPrefix> martians_;
+  std::size_t wanted_ = 0;  // flows with a wanted rule
+  std::deque<Question> questions_;
+  std::deque<FlowId> dirty_;
+  std::deque<FlowId> operations_;
+  std::unordered_map<FlowId, Operation> in_flight_;
+  PipelineCounters counters_;
+};
+
+}  // namespace dpuflow::flow

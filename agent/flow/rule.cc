@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/flow/rule.h"
+
+#include <array>
+
+namespace dpuflow::flow {
+namespace {
+
+constexpr std::array<std::string_view, kTables> kTableNames = {"guard", "l2_source", "l2_destination", "l3"};
+
+bool IsHost(const IpPrefix& prefix) { return prefix.length == prefix.address.bits(); }
+
+std::string ActionText(const Action& action) {
+  if (std::holds_alternative<Trap>(action)) return "trap";
+  if (const auto* jump = std::get_if<GotoTable>(&action)) return fmt::format("goto {}", ToString(jump->table));
+  const Adjacency& adjacency = std::get<RouteTo>(action).adjacency;
+  return fmt::format("set src {} dst {} ttl-1 redirect {}", adjacency.source, adjacency.destination,
+                     adjacency.egress);
+}
+
+}  // namespace
+
+bool IsExact(const Rule& rule) {
+  const Match& match = rule.match;
+  if (match.port == 0 || match.ethertype == 0) return false;
+  switch (match.table) {
+    case Table::kGuard:
+      return std::holds_alternative<Trap>(rule.action);
+    case Table::kL2Source:
+      return !match.mac.is_zero() && !match.destination && !match.ttl_expires &&
+             (!match.source || IsHost(*match.source));
+    case Table::kL2Destination:
+      return !match.mac.is_zero() && !match.source && !match.destination && !match.ttl_expires;
+    case Table::kL3:
+      return match.destination && IsHost(*match.destination) && match.mac.is_zero() && !match.source &&
+             !match.ttl_expires;
+  }
+  return false;
+}
+
+std::string_view ToString(Table table) { return kTableNames[static_cast<std::size_t>(table)]; }
+
+std::optional<Table> ParseTable(std::string_view text) {
+  for (std::size_t i = 0; i < kTables; ++i) {
+    if (kTableNames[i] == text) return static_cast<Table>(i);
+  }
+  return std::nullopt;
+}
+
+std::string ToString(const Match& match) {
+  std::string text = fmt::format("{} port {}", ToString(match.table), match.port);
+  text += match.vlan == kUntagged ? " untagged" : fmt::format(" vlan {}", match.vlan);
+  text += match.ethertype == kEthertypeIpv4 ? " ip" : fmt::format(" 0x{:04x}", match.ethertype);
+  if (!match.mac.is_zero()) {
+    text += fmt::format(" {} {}", match.table == Table::kL2Source ? "src_mac" : "dst_mac", match.mac);
+  }
+  if (match.source) text += fmt::format(" src {}", *match.source);
+  if (match.destination) text += fmt::format(" dst {}", *match.destination);
+  if (match.ttl_expires) text += " ttl 0..1";
+  return text;
+}
+
+std::string ToString(const Rule& rule) {
+  return fmt::format("{} -> {}", ToString(rule.match), ActionText(rule.action));
+}
+
+}  // namespace dpuflow::flow
+
+std::size_t std::hash<dpuflow::flow::Match>::operator()(const dpuflow::flow::Match& match) const {
+  const std::array<std::uint8_t, 10> head = {
+      static_cast<std::uint8_t>(match.table),           static_cast<std::uint8_t>(match.port),
+      static_cast<std::uint8_t>(match.port >> 8),       static_cast<std::uint8_t>(match.port >> 16),
+      static_cast<std::uint8_t>(match.port >> 24),      static_cast<std::uint8_t>(match.vlan),
+      static_cast<std::uint8_t>(match.vlan >> 8),       static_cast<std::uint8_t>(match.ethertype),
+      static_cast<std::uint8_t>(match.ethertype >> 8),  static_cast<std::uint8_t>(match.ttl_expires),
+  };
+  std::size_t digest = dpuflow::HashBytes(head);
+  digest = dpuflow::HashBytes(match.mac.bytes, digest);
+  for (const auto& prefix : {match.source, match.destination}) {
+    if (!prefix) continue;
+    digest = dpuflow::HashBytes(prefix->address.wire(), digest);
+    digest = dpuflow::HashBytes({&prefix->length, 1}, digest);
+  }
+  return digest;
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A rule: what an entry of the hardware matches and what it then does, as a value that knows no backend.
+//
+// Three tables stand one behind the other, and a fourth, small one before them (design: "three tables"):
+//
+//   guard  ->  L2 source  ->  L2 destination  ->  L3
+//   trap       goto           goto                set MACs, TTL - 1, redirect
+//
+// A rule that forwards (or leads on to a table that does) is exact: each field of its table's key is set, with all
+// mask bits. Only a guard may hold a prefix or a masked TTL, because it never forwards: it hands the packet to software.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "netlink/address.h"
+
+namespace dpuflow::flow {
+
+enum class Table : std::uint8_t { kGuard, kL2Source, kL2Destination, kL3 };
+inline constexpr std::size_t kTables = 4;
+
+inline constexpr std::uint16_t kUntagged = 0xffff;  // VLAN id of a packet that has none
+inline constexpr std::uint16_t kEthertypeIpv4 = 0x0800;
+
+// What a packet must look like. Which fields are set is a function of the table:
+//   guard: one of `source` (any length) or `ttl_expires`;  L2 source: `mac` (the packet's source), and `source` as a
+//   host prefix where the port checks sources;  L2 destination: `mac` (the packet's destination);  L3: `destination`.
+struct Match {
+  Table table = Table::kL3;
+  std::uint32_t port = 0;  // ifindex of the representor at which the packet enters
+  std::uint16_t vlan = kUntagged;
+  std::uint16_t ethertype = kEthertypeIpv4;  // host byte order
+  MacAddress mac;
+  std::optional<IpPrefix> source;
+  std::optional<IpPrefix> destination;
+  bool ttl_expires = false;  // TTL (hop limit) 0 or 1
+
+  bool operator==(const Match&) const = default;
+};
+
+// Egress port plus the two MACs of the frame that leaves there.
+struct Adjacency {
+  std::uint32_t egress = 0;  // ifindex of the representor
+  MacAddress source;
+  MacAddress destination;
+
+  bool operator==(const Adjacency&) const = default;
+};
+
+struct GotoTable {
+  Table table = Table::kL3;
+  bool operator==(const GotoTable&) const = default;
+};
+struct RouteTo {  // rewrite both MACs, decrement the TTL, redirect
+  Adjacency adjacency;
+  bool operator==(const RouteTo&) const = default;
+};
+struct Trap {
+  bool operator==(const Trap&) const = default;
+};
+using Action = std::variant<Trap, GotoTable, RouteTo>;
+
+struct Rule {
+  Match match;
+  Action action;
+
+  bool operator==(const Rule&) const = default;
+};
+
+// True when `rule` may forward: each field of its table's key is there in full, and guards only trap.
+[[nodiscard]] bool IsExact(const Rule& rule);
+
+// "guard", "l2_source", "l2_destination", "l3": the words of the API and the command line.
+std::string_view ToString(Table table);
+std::optional<Table> ParseTable(std::string_view text);
+// "l3 port 7 untagged ip dst 192.0.2.1/32"; ports by ifindex
+std::string ToString(const Match& match);
+// "... -> set src .. dst .. ttl-1 redirect 5"
+std::string ToString(const Rule& rule);
+
+}  // namespace dpuflow::flow
+
+template <>
+struct std::hash<dpuflow::flow::Match> {
+  std::size_t operator()(const dpuflow::flow::Match& match) const;
+};
