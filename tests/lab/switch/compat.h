@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What differs between the kernels that the lab runs, 6.1 and 6.12. Nothing else may look at
+ * LINUX_VERSION_CODE.
+ */
+#ifndef LABNIC_COMPAT_H
+#define LABNIC_COMPAT_H
+
+#include <linux/netdevice.h>
+#include <linux/platform_device.h>
+#include <linux/version.h>
+#include <net/devlink.h>
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+/* The netdev names its devlink port before it is registered; the type follows by itself. */
+static inline void labnic_link_devlink_port(struct net_device *dev, struct devlink_port *dp)
+{
+	SET_NETDEV_DEVLINK_PORT(dev, dp);
+}
+
+static inline void labnic_devlink_port_eth(struct devlink_port *dp, struct net_device *dev)
+{
+}
+
+static inline void labnic_devlink_port_clear(struct devlink_port *dp)
+{
+}
+#else
+#define LABNIC_NDO_GET_DEVLINK_PORT 1
+
+static inline void labnic_link_devlink_port(struct net_device *dev, struct devlink_port *dp)
+{
+}
+
+static inline void labnic_devlink_port_eth(struct devlink_port *dp, struct net_device *dev)
+{
+	devlink_port_type_eth_set(dp, dev);
+}
+
+static inline void labnic_devlink_port_clear(struct devlink_port *dp)
+{
+	devlink_port_type_clear(dp);
+}
+#endif
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+static inline void labnic_netns_local(struct net_device *dev)
+{
+	dev->netns_local = true;
+}
+
+static inline void labnic_lockless_tx(struct net_device *dev)
+{
+	dev->lltx = true;
+}
+#else
+static inline void labnic_netns_local(struct net_device *dev)
+{
+	dev->features |= NETIF_F_NETNS_LOCAL;
+}
+
+static inline void labnic_lockless_tx(struct net_device *dev)
+{
+	dev->features |= NETIF_F_LLTX;
+}
+#endif
+
+#endif

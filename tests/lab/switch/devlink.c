@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What devlink shows of the NIC: one instance, its eswitch mode, and a port per representor with the
+ * flavour and numbers that a BlueField's ECPF gives them: the host is controller 1, and external.
+ */
+#include "labnic.h"
+
+static int labnic_mode_get(struct devlink *devlink, u16 *mode)
+{
+	struct labnic *nic = devlink_priv(devlink);
+
+	*mode = nic->legacy ? DEVLINK_ESWITCH_MODE_LEGACY : DEVLINK_ESWITCH_MODE_SWITCHDEV;
+	return 0;
+}
+
+/*
+ * The switch id that devlink gives to whoever asks the netdev. A port that is no switch port has none,
+ * which is how legacy mode hides it while the port stays.
+ */
+static void labnic_devlink_show_switch(struct labnic_port *port)
+{
+	port->devlink_port.switch_port = !port->nic->legacy;
+}
+
+/*
+ * In legacy mode the reps stay but have no switch id and take no rules. Everybody who watches links
+ * is told, as when mlx5 takes its representors away.
+ */
+static int labnic_mode_set(struct devlink *devlink, u16 mode, struct netlink_ext_ack *extack)
+{
+	struct labnic *nic = devlink_priv(devlink);
+	bool legacy = mode == DEVLINK_ESWITCH_MODE_LEGACY;
+	int i;
+
+	if (mode != DEVLINK_ESWITCH_MODE_LEGACY && mode != DEVLINK_ESWITCH_MODE_SWITCHDEV)
+		return -EINVAL;
+	if (legacy == nic->legacy)
+		return 0;
+	mutex_lock(&nic->lock);
+	if (nic->rules) {
+		mutex_unlock(&nic->lock);
+		labnic_refuse(extack, "Can't change mode, E-Switch is busy");
+		return -EBUSY;
+	}
+	nic->legacy = legacy;
+	mutex_unlock(&nic->lock);
+
+	rtnl_lock();
+	for (i = 0; i < LABNIC_MAX_PORTS; i++) {
+		struct net_device *rep = rtnl_dereference(nic->ports[i]->rep);
+
+		if (!rep)
+			continue;
+		labnic_devlink_show_switch(nic->ports[i]);
+		netdev_state_change(rep);
+	}
+	rtnl_unlock();
+	return 0;
+}
+
+static int labnic_info_get(struct devlink *devlink, struct devlink_info_req *req,
+			   struct netlink_ext_ack *extack)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+	return devlink_info_driver_name_put(req, "labnic");
+#else
+	return 0;	/* since 6.2 the core says it */
+#endif
+}
+
+static const struct devlink_ops labnic_devlink_ops = {
+	.eswitch_mode_get = labnic_mode_get,
+	.eswitch_mode_set = labnic_mode_set,
+	.info_get = labnic_info_get,
+};
+
+struct labnic *labnic_devlink_create(struct device *parent)
+{
+	struct devlink *devlink = devlink_alloc(&labnic_devlink_ops, sizeof(struct labnic), parent);
+	struct labnic *nic;
+
+	if (!devlink)
+		return ERR_PTR(-ENOMEM);
+	nic = devlink_priv(devlink);
+	nic->devlink = devlink;
+	return nic;
+}
+
+int labnic_devlink_port_add(struct labnic_port *port)
+{
+	struct devlink_port *dp = &port->devlink_port;
+	struct devlink_port_attrs attrs = {
+		.flavour = DEVLINK_PORT_FLAVOUR_PHYSICAL,
+		.phys.port_number = 0,
+		.switch_id = port->nic->switch_id,
+	};
+
+	memset(dp, 0, sizeof(*dp));
+	dp->attrs.switch_id = port->nic->switch_id;
+	if (port->index == LABNIC_UPLINK)
+		devlink_port_attrs_set(dp, &attrs);
+	else if (port->index == LABNIC_PF)
+		devlink_port_attrs_pci_pf_set(dp, 1, 0, true);
+	else
+		devlink_port_attrs_pci_vf_set(dp, 1, 0, port->index - LABNIC_VF0, true);
+	labnic_devlink_show_switch(port);
+	return devl_port_register(port->nic->devlink, dp, port->index);
+}
+
+void labnic_devlink_port_del(struct labnic_port *port)
+{
+	devl_port_unregister(&port->devlink_port);
+}
