@@ -21,8 +21,7 @@ class Client {
  public:
   // ENOENT or ECONNREFUSED: nobody listens there. EACCES: not for this user. `timeout` is for each
   // reply, too.
-  [[nodiscard]] static Result<Client> Connect(const std::string& socket_path,
-                                              std::chrono::milliseconds timeout);
+  [[nodiscard]] static Result<Client> Connect(const std::string& socket_path, std::chrono::milliseconds timeout);
   // On a connected stream socket, which it closes in the end.
   Client(int fd, std::chrono::milliseconds timeout);
   Client(Client&& other) noexcept;
@@ -33,8 +32,7 @@ class Client {
 
   void set_timeout(std::chrono::milliseconds timeout) { timeout_ = timeout; }
 
-  [[nodiscard]] Result<Reply> Call(const std::string& method,
-                                   const Json& parameters = Json::object());
+  [[nodiscard]] Result<Reply> Call(const std::string& method, const Json& parameters = Json::object());
   // With `more`. `on_reply` is called for every successful reply, the last one included, and
   // returns whether to go on; where it does not, the connection is closed. Returns the last reply,
   // or the error that ended the stream.
@@ -44,8 +42,7 @@ class Client {
  private:
   [[nodiscard]] Result<void> Send(const std::string& bytes);
   [[nodiscard]] Result<Reply> ReadReply();
-  [[nodiscard]] Result<void> Wait(short events,
-                                  std::chrono::steady_clock::time_point deadline) const;
+  [[nodiscard]] Result<void> Wait(short events, std::chrono::steady_clock::time_point deadline) const;
   void Close();
 
   int fd_ = -1;

@@ -67,7 +67,7 @@ struct IdlInterface {
 // Where `value` does not fit `type`: the path of the first field ("filter.vlan", "ports[3].name";
 // "" is the value itself). Nothing if it fits. A field that the type does not have does not fit
 // either.
-[[nodiscard]] std::optional<std::string> Mismatch(const IdlInterface& interface,
-                                                  const IdlType& type, const Json& value);
+[[nodiscard]] std::optional<std::string> Mismatch(const IdlInterface& interface, const IdlType& type,
+                                                  const Json& value);
 
 }  // namespace dpuflow::api

@@ -24,8 +24,7 @@
 namespace dpuflow::api {
 
 struct ServerOptions {
-  std::string socket_path =
-      kDefaultSocketPath;  // its directory is made (0755) where it does not exist
+  std::string socket_path = kDefaultSocketPath;  // its directory is made (0755) where it does not exist
   mode_t mode = 0660;
   std::size_t max_clients = 64;  // one more is answered TooManyClients and closed
   Limits limits;

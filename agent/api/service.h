@@ -21,6 +21,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -81,8 +82,7 @@ class Call {
 
  private:
   friend class Session;
-  Call(std::weak_ptr<Session> session, std::uint64_t serial, const Request& request,
-       const PeerCredentials& peer);
+  Call(std::weak_ptr<Session> session, std::uint64_t serial, const Request& request, const PeerCredentials& peer);
   std::shared_ptr<Session> Take();  // ends the call; the session, if it still waits for it
 
   std::weak_ptr<Session> session_;

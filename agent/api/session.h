@@ -22,17 +22,14 @@ namespace dpuflow::api {
 
 // Every limit of a conversation, in bytes.
 struct Limits {
-  std::size_t max_request = 64 * 1024;  // of one message from the client
-  std::size_t output_room =
-      64 * 1024;  // nothing is generated, no call begun, while this much waits to be sent
-  std::size_t max_output =
-      4 * 1024 * 1024;  // a client that leaves this much of pushed replies unread is dropped
+  std::size_t max_request = 64 * 1024;       // of one message from the client
+  std::size_t output_room = 64 * 1024;       // nothing is generated, no call begun, while this much waits to be sent
+  std::size_t max_output = 4 * 1024 * 1024;  // a client that leaves this much of pushed replies unread is dropped
 };
 
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  static std::shared_ptr<Session> Create(const Service& service, const Limits& limits,
-                                         const PeerCredentials& peer);
+  static std::shared_ptr<Session> Create(const Service& service, const Limits& limits, const PeerCredentials& peer);
 
   // Called when an answer that came later (not from within one of the functions below) has put
   // something into output().
@@ -42,15 +39,15 @@ class Session : public std::enable_shared_from_this<Session> {
   void Receive(std::string_view bytes);
   // The client will send no more. What it has asked is still answered.
   void ReceiveEnd();
-  // The client is gone altogether: what it has asked is still done (oneway calls), and answered
-  // into the void.
+  // The client is gone altogether. What it has asked is still done (it may have been oneway calls), answered into the
+  // void. What Receive gets after this is done in the same way.
   void PeerGone();
 
   [[nodiscard]] bool wants_input() const;
   [[nodiscard]] std::string_view output() const { return std::string_view(output_).substr(sent_); }
   // `size` bytes of output() have been sent.
   void Consume(std::size_t size);
-  // Nothing more will come: the owner closes the connection when output() is empty.
+  // True with an empty output(): nothing more will come, the owner closes the connection.
   [[nodiscard]] bool is_finished() const;
 
  private:
@@ -59,9 +56,8 @@ class Session : public std::enable_shared_from_this<Session> {
   struct Active {
     std::uint64_t serial = 0;
     bool oneway = false;
-    Generator generator;  // set: a stream
-    std::optional<Json>
-        ahead;  // generated, not sent: whether it is the last one shows the next one
+    Generator generator;        // set: a stream
+    std::optional<Json> ahead;  // generated, not sent: whether it is the last one shows the next one
   };
 
   Session(const Service& service, const Limits& limits, const PeerCredentials& peer);
