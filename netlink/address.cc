@@ -79,9 +79,7 @@ std::uint32_t IpAddress::v4() const {
   return network_order;
 }
 
-IpPrefix IpPrefix::Host(const IpAddress& address) {
-  return {address, static_cast<std::uint8_t>(address.bits())};
-}
+IpPrefix IpPrefix::Host(const IpAddress& address) { return {address, static_cast<std::uint8_t>(address.bits())}; }
 
 IpPrefix IpPrefix::Canonical(const IpAddress& address, std::uint8_t length) {
   std::array<std::uint8_t, 16> bytes = address.bytes();
@@ -98,8 +96,7 @@ std::optional<IpPrefix> IpPrefix::Parse(std::string_view text) {
   const std::string_view digits = text.substr(slash + 1);
   std::uint8_t length = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
-  if (error != std::errc{} || end != digits.data() + digits.size() || length > address->bits())
-    return std::nullopt;
+  if (error != std::errc{} || end != digits.data() + digits.size() || length > address->bits()) return std::nullopt;
   return Canonical(*address, length);
 }
 
@@ -113,16 +110,14 @@ bool IpPrefix::Contains(const IpAddress& other) const {
 
 IpAddress IpPrefix::Last() const {
   std::array<std::uint8_t, 16> bytes = address.bytes();
-  for (unsigned i = 0; i < address.bits() / 8; ++i)
-    bytes[i] |= static_cast<std::uint8_t>(~MaskByte(length, i));
+  for (unsigned i = 0; i < address.bits() / 8; ++i) bytes[i] |= static_cast<std::uint8_t>(~MaskByte(length, i));
   if (address.is_v6()) return IpAddress::V6(bytes);
   return IpAddress::V4(bytes[0], bytes[1], bytes[2], bytes[3]);
 }
 
 std::string ToString(const MacAddress& mac) {
   const auto& b = mac.bytes;
-  return fmt::format("{:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", b[0], b[1], b[2], b[3], b[4],
-                     b[5]);
+  return fmt::format("{:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", b[0], b[1], b[2], b[3], b[4], b[5]);
 }
 
 std::string ToString(const IpAddress& address) {
@@ -132,8 +127,6 @@ std::string ToString(const IpAddress& address) {
   return text;
 }
 
-std::string ToString(const IpPrefix& prefix) {
-  return fmt::format("{}/{}", prefix.address, prefix.length);
-}
+std::string ToString(const IpPrefix& prefix) { return fmt::format("{}/{}", prefix.address, prefix.length); }
 
 }  // namespace dpuflow

@@ -21,8 +21,7 @@ std::string ErrnoName(int code) {
 std::string ToString(const Error& error) {
   std::string text = fmt::format("cannot {}", error.doing);
   if (error.code != 0) {
-    text += fmt::format(": {} ({})",
-                        strerrordesc_np(error.code) ? strerrordesc_np(error.code) : "error",
+    text += fmt::format(": {} ({})", strerrordesc_np(error.code) ? strerrordesc_np(error.code) : "error",
                         ErrnoName(error.code));
   }
   if (!error.extack.empty()) text += ": " + error.extack;
