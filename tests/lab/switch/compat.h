@@ -7,7 +7,6 @@
 #define LABNIC_COMPAT_H
 
 #include <linux/netdevice.h>
-#include <linux/platform_device.h>
 #include <linux/version.h>
 #include <net/devlink.h>
 
@@ -25,6 +24,11 @@ static inline void labnic_devlink_port_eth(struct devlink_port *dp, struct net_d
 static inline void labnic_devlink_port_clear(struct devlink_port *dp)
 {
 }
+/* The core names the driver itself. */
+static inline int labnic_info_driver(struct devlink_info_req *req)
+{
+	return 0;
+}
 #else
 #define LABNIC_NDO_GET_DEVLINK_PORT 1
 
@@ -41,9 +45,16 @@ static inline void labnic_devlink_port_clear(struct devlink_port *dp)
 {
 	devlink_port_type_clear(dp);
 }
+
+static inline int labnic_info_driver(struct devlink_info_req *req)
+{
+	return devlink_info_driver_name_put(req, "labnic");
+}
 #endif
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#include <linux/unaligned.h>
+
 static inline void labnic_netns_local(struct net_device *dev)
 {
 	dev->netns_local = true;
@@ -54,6 +65,8 @@ static inline void labnic_lockless_tx(struct net_device *dev)
 	dev->lltx = true;
 }
 #else
+#include <asm/unaligned.h>
+
 static inline void labnic_netns_local(struct net_device *dev)
 {
 	dev->features |= NETIF_F_NETNS_LOCAL;

@@ -29,8 +29,8 @@ static void labnic_sample_rule(struct labnic_rule *rule)
 }
 
 /*
- * Tables come and go while this runs; holding the lock keeps them. It is let go between batches, and
- * the walk then goes on with the next table in order.
+ * Tables come and go while this runs; holding the lock keeps them. It is let go between two tables, and
+ * the walk then goes on with the next one in order.
  */
 static void labnic_sample_tables(struct labnic *nic)
 {

@@ -61,11 +61,7 @@ static int labnic_mode_set(struct devlink *devlink, u16 mode, struct netlink_ext
 static int labnic_info_get(struct devlink *devlink, struct devlink_info_req *req,
 			   struct netlink_ext_ack *extack)
 {
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
-	return devlink_info_driver_name_put(req, "labnic");
-#else
-	return 0;	/* since 6.2 the core says it */
-#endif
+	return labnic_info_driver(req);
 }
 
 static const struct devlink_ops labnic_devlink_ops = {

@@ -18,7 +18,7 @@ static const u64 labnic_known_keys =
 static int labnic_match_meta(struct labnic_port *port, const struct flow_rule *rule,
 			     struct netlink_ext_ack *extack)
 {
-	struct net_device *rep = rcu_access_pointer(port->rep);
+	struct net_device *rep = rcu_dereference_raw(port->rep);	/* bound to a block: it stays */
 	struct flow_match_meta match;
 
 	if (!flow_rule_match_key(rule, FLOW_DISSECTOR_KEY_META))

@@ -184,6 +184,10 @@ static int labnic_open(struct net_device *dev)
 	struct net_device *peer = labnic_peer(end);
 
 	napi_enable(&end->napi);
+	/* Someone may have seen "running" and put a packet here before the poll could be scheduled. */
+	local_bh_disable();
+	napi_schedule(&end->napi);
+	local_bh_enable();
 	netif_start_queue(dev);
 	if (peer)
 		netif_carrier_on(peer);
@@ -355,6 +359,7 @@ static struct net_device *labnic_end_alloc(struct labnic_port *port, const char 
 	if (rep)
 		dev->hw_features |= NETIF_F_HW_TC;
 	dev->features = dev->hw_features;
+	dev->priv_flags |= IFF_LIVE_ADDR_CHANGE;
 	labnic_lockless_tx(dev);
 	if (rep)
 		labnic_netns_local(dev);
