@@ -29,11 +29,7 @@ struct MacAddress {
   static std::optional<MacAddress> Parse(std::string_view text);           // "02:00:00:00:00:01"
 };
 
-enum class Family : std::uint8_t {
-  kNone = 0,
-  kIpv4 = 2,
-  kIpv6 = 10
-};  // the values of AF_UNSPEC, AF_INET, AF_INET6
+enum class Family : std::uint8_t { kNone = 0, kIpv4 = 2, kIpv6 = 10 };  // the values of AF_UNSPEC, AF_INET, AF_INET6
 
 // An IPv4 or IPv6 address, network byte order; IPv4 uses the first four bytes and the others are
 // zero.
@@ -80,8 +76,7 @@ std::string ToString(const IpAddress& address);  // RFC 5952; "none" for an empt
 std::string ToString(const IpPrefix& prefix);
 
 // FNV-1a over bytes: for hash tables keyed by small values.
-constexpr std::size_t HashBytes(std::span<const std::uint8_t> bytes,
-                                std::size_t seed = 0xcbf29ce484222325) {
+constexpr std::size_t HashBytes(std::span<const std::uint8_t> bytes, std::size_t seed = 0xcbf29ce484222325) {
   for (const std::uint8_t byte : bytes) seed = (seed ^ byte) * 0x100000001b3;
   return seed;
 }
@@ -90,16 +85,12 @@ constexpr std::size_t HashBytes(std::span<const std::uint8_t> bytes,
 
 template <>
 struct std::hash<dpuflow::MacAddress> {
-  std::size_t operator()(const dpuflow::MacAddress& mac) const {
-    return dpuflow::HashBytes(mac.bytes);
-  }
+  std::size_t operator()(const dpuflow::MacAddress& mac) const { return dpuflow::HashBytes(mac.bytes); }
 };
 
 template <>
 struct std::hash<dpuflow::IpAddress> {
-  std::size_t operator()(const dpuflow::IpAddress& address) const {
-    return dpuflow::HashBytes(address.wire());
-  }
+  std::size_t operator()(const dpuflow::IpAddress& address) const { return dpuflow::HashBytes(address.wire()); }
 };
 
 namespace dpuflow::detail {
@@ -113,10 +104,8 @@ struct ToStringFormatter : fmt::formatter<std::string> {
 }  // namespace dpuflow::detail
 
 template <>
-struct fmt::formatter<dpuflow::MacAddress>
-    : dpuflow::detail::ToStringFormatter<dpuflow::MacAddress> {};
+struct fmt::formatter<dpuflow::MacAddress> : dpuflow::detail::ToStringFormatter<dpuflow::MacAddress> {};
 template <>
-struct fmt::formatter<dpuflow::IpAddress> : dpuflow::detail::ToStringFormatter<dpuflow::IpAddress> {
-};
+struct fmt::formatter<dpuflow::IpAddress> : dpuflow::detail::ToStringFormatter<dpuflow::IpAddress> {};
 template <>
 struct fmt::formatter<dpuflow::IpPrefix> : dpuflow::detail::ToStringFormatter<dpuflow::IpPrefix> {};

@@ -35,9 +35,8 @@ class Devlink {
   ~Devlink();
 
   Result<std::vector<DevlinkHandle>> Devices();
-  Result<std::vector<DevlinkPort>> Ports();  // of all instances
-  Result<EswitchMode> Eswitch(
-      const DevlinkHandle& instance);  // kUnknown for a mode newer than this code
+  Result<std::vector<DevlinkPort>> Ports();                    // of all instances
+  Result<EswitchMode> Eswitch(const DevlinkHandle& instance);  // kUnknown for a mode newer than this code
 
  private:
   struct Impl;

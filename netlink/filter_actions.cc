@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The actions of a flower filter: TCA_FLOWER_ACT (include/uapi/linux/tc_act/*.h).
-//
-// pedit rewrites 32-bit words: a key has an offset into a header, a mask whose one bits are kept, and a value. In the
-// extended form (TCA_PEDIT_KEYS_EX), the only one that hardware takes, each key names its header and SET or ADD.
-// The two MACs are twelve adjacent bytes, three words: iproute2 sends four keys and acts twice on the middle word, we
-// send three. TTL - 1 is ADD 0xff to its byte: a carry out of it is masked off, and hardware knows this very form.
 #include <arpa/inet.h>
 #include <linux/gen_stats.h>
 #include <linux/if_ether.h>
@@ -13,77 +8,12 @@
 #include <linux/rtnetlink.h>
 #include <linux/tc_act/tc_gact.h>
 #include <linux/tc_act/tc_mirred.h>
-#include <linux/tc_act/tc_pedit.h>
 #include <linux/tc_act/tc_vlan.h>
-
-#include <algorithm>
-#include <array>
-#include <cstddef>
-#include <cstring>
 
 #include "netlink/filter_codec.h"
 
 namespace dpuflow::netlink {
 namespace {
-
-using Word = std::array<std::uint8_t, 4>;  // as in the packet
-
-// One key of act_pedit, in both of its halves.
-struct PeditKey {
-  std::uint16_t header = TCA_PEDIT_KEY_EX_HDR_TYPE_ETH;
-  std::uint16_t command = TCA_PEDIT_KEY_EX_CMD_SET;
-  std::uint32_t offset = 0;
-  Word keep{};
-  Word value{};
-
-  bool operator==(const PeditKey&) const = default;
-};
-
-constexpr PeditKey kDecrementV4{
-    TCA_PEDIT_KEY_EX_HDR_TYPE_IP4, TCA_PEDIT_KEY_EX_CMD_ADD, 8, {0, 0xff, 0xff, 0xff}, {0xff, 0, 0, 0}};
-constexpr PeditKey kDecrementV6{
-    TCA_PEDIT_KEY_EX_HDR_TYPE_IP6, TCA_PEDIT_KEY_EX_CMD_ADD, 4, {0xff, 0xff, 0xff, 0}, {0, 0, 0, 0xff}};
-
-// Destination and source MAC as the twelve bytes that they are in the packet, and which of them are known.
-struct MacBytes {
-  std::array<std::uint8_t, 12> bytes{};
-  std::array<bool, 12> known{};
-
-  void Set(std::size_t at, const std::optional<MacAddress>& mac) {
-    if (!mac) return;
-    std::copy(mac->bytes.begin(), mac->bytes.end(), bytes.begin() + static_cast<std::ptrdiff_t>(at));
-    std::fill_n(known.begin() + static_cast<std::ptrdiff_t>(at), mac->bytes.size(), true);
-  }
-  // None when not a byte is known; false in `whole` when only some are.
-  std::optional<MacAddress> Get(std::size_t at, bool& whole) const {
-    const auto begin = known.begin() + static_cast<std::ptrdiff_t>(at);
-    const auto count = std::count(begin, begin + 6, true);
-    if (count != 0 && count != 6) whole = false;
-    if (count != 6) return std::nullopt;
-    MacAddress mac;
-    std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), 6, mac.bytes.begin());
-    return mac;
-  }
-};
-
-std::vector<PeditKey> PeditKeys(const PeditAction& action) {
-  MacBytes macs;
-  macs.Set(0, action.eth_dst);
-  macs.Set(6, action.eth_src);
-  std::vector<PeditKey> keys;
-  for (std::uint32_t offset = 0; offset < macs.bytes.size(); offset += 4) {
-    PeditKey key;
-    key.offset = offset;
-    for (std::size_t i = 0; i < 4; ++i) {
-      key.keep[i] = macs.known[offset + i] ? 0 : 0xff;
-      key.value[i] = macs.bytes[offset + i];
-    }
-    if (key.keep != Word{0xff, 0xff, 0xff, 0xff}) keys.push_back(key);
-  }
-  if (action.decrement_ttl == Family::kIpv4) keys.push_back(kDecrementV4);
-  if (action.decrement_ttl == Family::kIpv6) keys.push_back(kDecrementV6);
-  return keys;
-}
 
 // Every action's parameters begin with tc_gen; `verdict` is what happens after it.
 template <typename Params>
@@ -108,27 +38,7 @@ struct ActionWriter {
   }
 
   void operator()(const PeditAction& action) {
-    const std::vector<PeditKey> keys = PeditKeys(action);
-    Options("pedit", [&] {
-      auto selector = WithVerdict<tc_pedit_sel>(TC_ACT_PIPE);
-      selector.nkeys = static_cast<unsigned char>(keys.size());
-      std::vector<std::byte> params(sizeof selector + keys.size() * sizeof(tc_pedit_key));
-      std::memcpy(params.data(), &selector, sizeof selector);
-      for (std::size_t i = 0; i < keys.size(); ++i) {
-        tc_pedit_key raw{};
-        std::memcpy(&raw.mask, keys[i].keep.data(), sizeof raw.mask);
-        std::memcpy(&raw.val, keys[i].value.data(), sizeof raw.val);
-        raw.off = keys[i].offset;
-        std::memcpy(params.data() + sizeof selector + i * sizeof raw, &raw, sizeof raw);
-      }
-      buffer.Put(TCA_PEDIT_PARMS_EX, params);
-      const Nest extended(buffer, TCA_PEDIT_KEYS_EX);
-      for (const PeditKey& key : keys) {
-        const Nest one(buffer, TCA_PEDIT_KEY_EX);
-        buffer.PutU16(TCA_PEDIT_KEY_EX_HTYPE, key.header);
-        buffer.PutU16(TCA_PEDIT_KEY_EX_CMD, key.command);
-      }
-    });
+    Options("pedit", [&] { PutPedit(buffer, action); });
   }
 
   void operator()(const VlanPushAction& action) {
@@ -218,82 +128,6 @@ std::optional<Action> ReadVlan(AttributeReader options) {
   if (params->v_action == TCA_VLAN_ACT_POP) return VlanPopAction{};
   if (params->v_action == TCA_VLAN_ACT_PUSH) return VlanPushAction{id};
   return std::nullopt;
-}
-
-// The first half of the keys: `struct tc_pedit_sel` with its array. Nothing for what we never write.
-std::vector<PeditKey> ReadPeditWords(AttributeReader& attribute) {
-  std::vector<PeditKey> keys;
-  const auto selector = attribute.Value<tc_pedit_sel>();
-  const auto payload = attribute.payload();
-  if (selector.action != TC_ACT_PIPE || selector.flags != 0) return keys;
-  if (payload.size() < sizeof selector + selector.nkeys * sizeof(tc_pedit_key)) return keys;
-  for (std::size_t i = 0; i < selector.nkeys; ++i) {
-    tc_pedit_key raw{};
-    std::memcpy(&raw, payload.data() + sizeof selector + i * sizeof raw, sizeof raw);
-    if (raw.at != 0 || raw.offmask != 0 || raw.shift != 0) return {};
-    PeditKey& key = keys.emplace_back();
-    key.offset = raw.off;
-    std::memcpy(key.keep.data(), &raw.mask, sizeof raw.mask);
-    std::memcpy(key.value.data(), &raw.val, sizeof raw.val);
-  }
-  return keys;
-}
-
-// The second half: header and command of each, in the same order.
-std::vector<PeditKey> ReadPeditExtensions(AttributeReader extensions) {
-  std::vector<PeditKey> keys;
-  while (extensions.Next()) {
-    PeditKey& key = keys.emplace_back();
-    AttributeReader fields = extensions.Nested();
-    while (fields.Next()) {
-      if (fields.type() == TCA_PEDIT_KEY_EX_HTYPE) key.header = fields.U16();
-      if (fields.type() == TCA_PEDIT_KEY_EX_CMD) key.command = fields.U16();
-    }
-  }
-  return keys;
-}
-
-// A word of the two MACs; false when it sets only some bits of a byte or lies elsewhere.
-bool TakeMacWord(const PeditKey& key, MacBytes& macs) {
-  if (key.header != TCA_PEDIT_KEY_EX_HDR_TYPE_ETH || key.command != TCA_PEDIT_KEY_EX_CMD_SET) {
-    return false;
-  }
-  if (key.offset % 4 != 0 || key.offset >= macs.bytes.size()) return false;
-  for (std::size_t i = 0; i < 4; ++i) {
-    if (key.keep[i] == 0xff) continue;
-    if (key.keep[i] != 0) return false;
-    macs.bytes[key.offset + i] = key.value[i];
-    macs.known[key.offset + i] = true;
-  }
-  return true;
-}
-
-std::optional<Action> ReadPedit(AttributeReader options) {
-  std::vector<PeditKey> keys;
-  std::vector<PeditKey> extensions;
-  while (options.Next()) {
-    if (options.type() == TCA_PEDIT_PARMS_EX) keys = ReadPeditWords(options);
-    if (options.type() == TCA_PEDIT_KEYS_EX) extensions = ReadPeditExtensions(options.Nested());
-  }
-  if (keys.empty() || keys.size() != extensions.size()) return std::nullopt;
-  PeditAction action;
-  MacBytes macs;
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    keys[i].header = extensions[i].header;
-    keys[i].command = extensions[i].command;
-    const bool v4 = keys[i] == kDecrementV4;
-    if (v4 || keys[i] == kDecrementV6) {
-      if (action.decrement_ttl != Family::kNone) return std::nullopt;  // twice: not ours
-      action.decrement_ttl = v4 ? Family::kIpv4 : Family::kIpv6;
-    } else if (!TakeMacWord(keys[i], macs)) {
-      return std::nullopt;
-    }
-  }
-  bool whole = true;
-  action.eth_dst = macs.Get(0, whole);
-  action.eth_src = macs.Get(6, whole);
-  if (!whole) return std::nullopt;
-  return action;
 }
 
 std::optional<Action> ReadOptions(const std::string& kind, AttributeReader options) {

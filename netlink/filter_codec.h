@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The three parts of a filter's message: its envelope (tc.cc), its key (filter_keys.cc) and its actions
-// (filter_actions.cc). For netlink/*.cc only; the public face is tc.h.
+// The parts of a filter's message: its envelope (tc.cc), its key (filter_keys.cc) and its actions (filter_actions.cc,
+// filter_pedit.cc). For netlink/*.cc only; the public face is tc.h.
 #pragma once
 
 #include <linux/netlink.h>
@@ -62,6 +62,11 @@ class KeyReader {
 
 // Writes TCA_FLOWER_ACT.
 void PutActions(MessageBuffer& buffer, const std::vector<Action>& actions, const Cookie& cookie);
+
+// The options of act_pedit (filter_pedit.cc): TCA_PEDIT_PARMS_EX and TCA_PEDIT_KEYS_EX. Nothing for an edit that PutPedit
+// could not have written.
+void PutPedit(MessageBuffer& buffer, const PeditAction& action);
+std::optional<Action> ReadPedit(AttributeReader options);
 
 // One entry of TCA_FLOWER_ACT, from a full or a terse message.
 struct InstalledAction {

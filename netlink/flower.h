@@ -21,8 +21,7 @@
 namespace dpuflow::netlink {
 
 inline constexpr std::uint32_t kClsactIngress = 0xFFFFFFF2;  // TC_H_CLSACT | TC_H_MIN_INGRESS
-inline constexpr std::uint32_t kPlainIngress =
-    0xFFFF0000;  // parent of filters on a plain `ingress` qdisc
+inline constexpr std::uint32_t kPlainIngress = 0xFFFF0000;   // parent of filters on a plain `ingress` qdisc
 
 struct FilterId {
   std::uint32_t ifindex = 0;
@@ -49,8 +48,7 @@ inline Masked<MacAddress> Exact(const MacAddress& mac) {
 }
 inline Masked<IpAddress> Exact(const IpAddress& address) {
   return {address, IpPrefix::Host(address).Last().is_v6()
-                       ? IpAddress::V6({255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
-                                        255, 255, 255, 255})
+                       ? IpAddress::V6({255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255})
                        : IpAddress::V4(255, 255, 255, 255)};
 }
 
@@ -101,8 +99,8 @@ struct TrapAction {
 struct DropAction {
   bool operator==(const DropAction&) const = default;
 };
-using Action = std::variant<PeditAction, VlanPushAction, VlanPopAction, GotoAction, RedirectAction,
-                            TrapAction, DropAction>;
+using Action =
+    std::variant<PeditAction, VlanPushAction, VlanPopAction, GotoAction, RedirectAction, TrapAction, DropAction>;
 
 using Cookie = std::array<std::uint8_t, 16>;  // TC_COOKIE_MAX_SIZE
 

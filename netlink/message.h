@@ -92,8 +92,7 @@ class MessageBuffer {
   [[nodiscard]] const nlmsghdr& header(std::size_t index) const;
 
  private:
-  void BeginBytes(std::uint16_t type, std::uint16_t flags, std::uint32_t seq,
-                  std::span<const std::byte> header);
+  void BeginBytes(std::uint16_t type, std::uint16_t flags, std::uint32_t seq, std::span<const std::byte> header);
   [[nodiscard]] nlmsghdr* Current();
   [[nodiscard]] nlmsghdr* At(std::size_t index);
   bool Reserve(std::size_t payload);
@@ -138,9 +137,7 @@ class AttributeReader {
   // Goes to the next attribute; false at the end and at a fault.
   bool Next();
 
-  [[nodiscard]] std::uint16_t type() const {
-    return type_;
-  }  // NLA_F_NESTED and its like masked off
+  [[nodiscard]] std::uint16_t type() const { return type_; }  // NLA_F_NESTED and its like masked off
   [[nodiscard]] std::span<const std::byte> payload() const { return payload_; }
 
   // Reads of the current attribute. Too short a payload is a fault; longer is not (newer kernels
@@ -204,9 +201,7 @@ class MessageReader {
   // The attributes behind a fixed header of `header_size` bytes.
   [[nodiscard]] AttributeReader Attributes(std::size_t header_size);
   // Attributes inside `bytes`, a part of this message that the caller has cut out itself.
-  [[nodiscard]] AttributeReader AttributesIn(std::span<const std::byte> bytes) {
-    return {bytes, &fault_};
-  }
+  [[nodiscard]] AttributeReader AttributesIn(std::span<const std::byte> bytes) { return {bytes, &fault_}; }
   void Fail() { fault_ = true; }  // the caller found the content impossible
 
   [[nodiscard]] bool ok() const { return !fault_; }
@@ -221,8 +216,7 @@ class MessageReader {
 // Calls `each` for every whole message of a datagram. EBADMSG when a length runs over the end or is
 // below the header's; the messages before it have been given. `datagram` must be aligned to 4
 // bytes.
-Result<void> ForEachMessage(std::span<const std::byte> datagram,
-                            const std::function<void(const nlmsghdr&)>& each);
+Result<void> ForEachMessage(std::span<const std::byte> datagram, const std::function<void(const nlmsghdr&)>& each);
 
 // NLMSG_ERROR: an acknowledgement (success), or the errno and the kernel's sentence
 // (NLMSGERR_ATTR_MSG). `doing` becomes Error::doing. Also reads the code and text that NLMSG_DONE

@@ -62,9 +62,8 @@ enum class Outcome {
 
 struct BatchResult {
   Outcome outcome = Outcome::kUnknown;
-  Error error;  // with kFailed and kUnknown
-  Message
-      echo;  // with NLM_F_ECHO: the notification that the kernel sent to this socket; else empty
+  Error error;   // with kFailed and kUnknown
+  Message echo;  // with NLM_F_ECHO: the notification that the kernel sent to this socket; else empty
 
   [[nodiscard]] bool done() const { return outcome == Outcome::kDone; }
 };
@@ -128,8 +127,7 @@ class Socket {
   // given so far. An error that `each` returns ends the dump (after it was read to its end, so that
   // the socket stays usable). Errors: EINTR when the table changed during every one of
   // kDumpAttempts; ENOBUFS; the kernel's own.
-  Result<void> Dump(const MessageBuffer& request, std::string_view doing,
-                    const std::function<void()>& restart,
+  Result<void> Dump(const MessageBuffer& request, std::string_view doing, const std::function<void()>& restart,
                     const std::function<Result<void>(const nlmsghdr&)>& each);
   static constexpr int kDumpAttempts = 5;
 
@@ -143,8 +141,7 @@ class Socket {
 
  private:
   struct Chunk;  // messages [first, last) of a batch
-  [[nodiscard]] Chunk NextChunk(const MessageBuffer& requests, std::size_t first,
-                                std::size_t answer_size) const;
+  [[nodiscard]] Chunk NextChunk(const MessageBuffer& requests, std::size_t first, std::size_t answer_size) const;
   void TransactChunk(MessageBuffer& requests, const Chunk& chunk, std::string_view doing,
                      std::vector<BatchResult>& results);
   void AskChunk(const MessageBuffer& requests, const Chunk& chunk, std::string_view doing,

@@ -41,8 +41,7 @@ namespace dpuflow::netlink {
 // filter that cannot be expressed, with nothing appended: handle, prio or ethertype 0 (the kernel
 // would take these as "any" or "all"), an address of another family than the ethertype, ports
 // without TCP or UDP, a VLAN id above 4095 or without 802.1Q, no action.
-Result<void> AppendFilterAdd(MessageBuffer& buffer, std::uint32_t seq, const Filter& filter,
-                             std::uint16_t flags = 0);
+Result<void> AppendFilterAdd(MessageBuffer& buffer, std::uint32_t seq, const Filter& filter, std::uint16_t flags = 0);
 Result<void> AppendFilterReplace(MessageBuffer& buffer, std::uint32_t seq, const Filter& filter,
                                  std::uint16_t flags = 0);
 Result<void> AppendFilterDelete(MessageBuffer& buffer, std::uint32_t seq, const FilterId& id);
@@ -54,7 +53,7 @@ struct FilterDump {
   std::uint32_t ifindex = 0;
   std::uint32_t parent = kClsactIngress;
   std::optional<std::uint32_t> chain;  // none: all chains
-  bool terse = false;  // identity, flags, cookies, counters; no key, no action parameters
+  bool terse = false;                  // identity, flags, cookies, counters; no key, no action parameters
 };
 void AppendFilterDump(MessageBuffer& buffer, std::uint32_t seq, const FilterDump& which);
 
@@ -94,8 +93,7 @@ struct InstalledBpfFilter {
 Result<void> AppendBpfFilterAdd(MessageBuffer& buffer, std::uint32_t seq, const BpfFilter& filter);
 // Adds, or exchanges the program of the filter that is there: no packet passes unclassified in
 // between.
-Result<void> AppendBpfFilterReplace(MessageBuffer& buffer, std::uint32_t seq,
-                                    const BpfFilter& filter);
+Result<void> AppendBpfFilterReplace(MessageBuffer& buffer, std::uint32_t seq, const BpfFilter& filter);
 Result<void> AppendBpfFilterDelete(MessageBuffer& buffer, std::uint32_t seq, const FilterId& id);
 // Nothing when the message is about another kind of classifier, or a header.
 Result<std::optional<InstalledBpfFilter>> ParseBpfFilter(const nlmsghdr& message);

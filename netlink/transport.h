@@ -31,24 +31,20 @@ class Transport {
   // which is at most into.size(). Datagrams of other senders are dropped. Errors: EAGAIN nothing
   // came in time; ENOBUFS datagrams were lost (the next call goes on with what is left); EMSGSIZE
   // the datagram did not fit and is lost.
-  virtual Result<std::size_t> Receive(std::span<std::byte> into,
-                                      std::chrono::milliseconds timeout) = 0;
+  virtual Result<std::size_t> Receive(std::span<std::byte> into, std::chrono::milliseconds timeout) = 0;
 
-  [[nodiscard]] virtual int fd() const = 0;  // to poll for reading; stays the transport's
-  [[nodiscard]] virtual std::uint32_t port_id()
-      const = 0;  // nlmsg_pid of answers to us, and of our own changes
-  [[nodiscard]] virtual std::size_t send_limit() const = 0;  // bytes in one datagram
-  [[nodiscard]] virtual std::size_t receive_limit()
-      const = 0;  // bytes the receive queue holds (SO_RCVBUF)
+  [[nodiscard]] virtual int fd() const = 0;                     // to poll for reading; stays the transport's
+  [[nodiscard]] virtual std::uint32_t port_id() const = 0;      // nlmsg_pid of answers to us, and of our own changes
+  [[nodiscard]] virtual std::size_t send_limit() const = 0;     // bytes in one datagram
+  [[nodiscard]] virtual std::size_t receive_limit() const = 0;  // bytes the receive queue holds (SO_RCVBUF)
 };
 
 struct SocketOptions {
-  std::vector<unsigned> groups;  // RTNLGRP_* to join
-  int receive_buffer =
-      1024 * 1024;  // bytes; the kernel doubles it. Above rmem_max only with CAP_NET_ADMIN
-  int send_buffer = 1024 * 1024;  // bytes; likewise
-  bool nonblocking = false;       // O_NONBLOCK on fd(); nothing here blocks in recvmsg either way
-  bool strict_check = true;       // NETLINK_GET_STRICT_CHK: dump requests filter in the kernel
+  std::vector<unsigned> groups;      // RTNLGRP_* to join
+  int receive_buffer = 1024 * 1024;  // bytes; the kernel doubles it. Above rmem_max only with CAP_NET_ADMIN
+  int send_buffer = 1024 * 1024;     // bytes; likewise
+  bool nonblocking = false;          // O_NONBLOCK on fd(); nothing here blocks in recvmsg either way
+  bool strict_check = true;          // NETLINK_GET_STRICT_CHK: dump requests filter in the kernel
 };
 
 // An AF_NETLINK socket for NETLINK_ROUTE with NETLINK_EXT_ACK and NETLINK_CAP_ACK.

@@ -71,8 +71,7 @@ struct Neigh {
 // One way out of a route.
 struct NextHop {
   std::uint32_t ifindex = 0;
-  IpAddress
-      gateway;  // RTA_GATEWAY or RTA_VIA (then possibly of the other family); none when on-link
+  IpAddress gateway;          // RTA_GATEWAY or RTA_VIA (then possibly of the other family); none when on-link
   std::uint8_t flags = 0;     // RTNH_F_DEAD, RTNH_F_LINKDOWN, ...
   std::uint16_t weight = 1;   // rtnh_hops + 1
   bool encapsulated = false;  // RTA_ENCAP is there: an lwtunnel (MPLS, seg6, ...)
@@ -88,12 +87,11 @@ struct Route {
   std::uint8_t protocol = 0;
   std::uint8_t scope = 0;
   std::uint8_t tos = 0;
-  std::uint32_t flags = 0;       // RTM_F_CLONED, RTNH_F_*
-  std::uint32_t metric = 0;      // RTA_PRIORITY
-  std::uint32_t nexthop_id = 0;  // RTA_NH_ID; 0 where the route has none
-  std::uint32_t mtu = 0;         // RTAX_MTU; 0 where the route sets none
-  std::vector<NextHop>
-      nexthops;  // one, or the members of RTA_MULTIPATH; empty for blackhole and its like
+  std::uint32_t flags = 0;        // RTM_F_CLONED, RTNH_F_*
+  std::uint32_t metric = 0;       // RTA_PRIORITY
+  std::uint32_t nexthop_id = 0;   // RTA_NH_ID; 0 where the route has none
+  std::uint32_t mtu = 0;          // RTAX_MTU; 0 where the route sets none
+  std::vector<NextHop> nexthops;  // one, or the members of RTA_MULTIPATH; empty for blackhole and its like
 
   bool operator==(const Route&) const = default;
 };
