@@ -11,33 +11,41 @@
 # symbols of it without depending on it.
 kernel_boot_modules=(virtio_ring virtio_pci virtio_console 9pnet_virtio 9p overlay)
 
-# kernel_release SERIES: the release (as `uname -r` says) of the newest installed headers of a series such as 6.1.
+# kernel_release SERIES ROOT: the release (as `uname -r` says) of the newest headers of a series such as 6.1 that are
+# installed in a root file system ("" is this machine's own).
 kernel_release() {
-  local series=$1 release
-  release=$(find /usr/src -maxdepth 1 -name "linux-headers-$series.*-amd64" -printf '%f\n' |
+  local series=$1 system=$2 release
+  release=$(find "$system/usr/src" -maxdepth 1 -name "linux-headers-$series.*-amd64" -printf '%f\n' |
     sed 's/^linux-headers-//' | sort -V | tail -1)
   if [[ -z $release ]]; then
-    echo "lab: no headers of Linux $series in /usr/src; 'tests/install' brings linux-headers-amd64" >&2
+    echo "lab: no headers of Linux $series in $system/usr/src; 'tests/install' brings linux-headers-amd64" >&2
     return 1
   fi
   printf '%s\n' "$release"
 }
 
-# kernel_entry RELEASE: prints the cache entry of a kernel, making it when needed.
+# kernel_entry RELEASE ROOT: prints the cache entry of a kernel, making it when needed: from an image that is installed
+# in that root file system, else from Debian's package.
 kernel_entry() {
-  cache_entry "kernel-$1-v1" kernel_build "$1"
+  cache_entry "kernel-$1-v2" kernel_build "$@"
 }
 
 kernel_build() {
-  local directory=$1 release=$2
-  mkdir "$directory/debs"
-  debs_download "$directory/debs" "linux-image-$release"
-  debs_unpack "$directory/root" "$directory"/debs/*.deb
-  rm -r "$directory/debs"
+  local directory=$1 release=$2 system=$3
+  mkdir -p "$directory/root/usr/lib/modules" "$directory/debs"
+  if [[ -r $system/boot/vmlinuz-$release && -d $system/lib/modules/$release/kernel ]]; then
+    cp -r --no-preserve=ownership "$system/lib/modules/$release" "$directory/root/usr/lib/modules/"
+    cp "$system/boot/vmlinuz-$release" "$directory/vmlinuz"
+  else
+    debs_download "$directory/debs" "linux-image-$release"
+    debs_unpack "$directory/root" "$directory"/debs/*.deb
+    mv "$directory/root/boot/vmlinuz-$release" "$directory/vmlinuz"
+    rm -r "$directory/root/boot" "$directory/root/usr/share"
+  fi
   depmod -b "$directory/root/usr" "$release"
-  kernel_decompress "$directory/root/boot/vmlinuz-$release" "$directory/vmlinux"
+  kernel_decompress "$directory/vmlinuz" "$directory/vmlinux"
   kernel_initramfs "$directory" "$release"
-  rm -r "$directory/root/boot" "$directory/root/usr/share"
+  rm -r "$directory/debs" "$directory/vmlinuz"
 }
 
 # kernel_decompress BZIMAGE VMLINUX: the ELF file inside, which QEMU starts directly (PVH). The fields are those of the
