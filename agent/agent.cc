@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/agent.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/daemon/log.h"
+
+namespace dpuflow {
+namespace {
+
+using std::chrono::milliseconds;
+
+// What one turn of the loop does at most of each thing, so that no kind of work starves another.
+constexpr std::size_t kKernelBatches = 64;
+constexpr std::size_t kReportsPerTurn = 256;
+constexpr std::size_t kMissesPerTurn = 1024;
+constexpr std::size_t kQuestionsPerTurn = 256;
+constexpr std::size_t kOperationsPerTurn = 1024;
+
+constexpr std::size_t kKernelQueue = 1024;  // batches from the watcher; full: it waits, and the kernel keeps the rest
+constexpr std::size_t kReportQueue = 65536;
+
+flow::Limits LimitsOf(const Config& config) {
+  flow::Limits limits;
+  limits.idle_time = config.idle_time;
+  limits.max_entries = config.max_entries;
+  return limits;
+}
+
+flow::Miss MissOf(const MissEvent& event) {
+  return {event.ifindex,     event.vlan,   event.ethertype,  event.source_mac,
+          event.destination_mac, event.source, event.destination};
+}
+
+Result<kernel::DevlinkState> ReadDevlinkOnce() {
+  auto devlink = netlink::Devlink::Open();
+  if (!devlink) return tl::make_unexpected(devlink.error());
+  const auto devices = devlink->Devices();
+  if (!devices) return tl::make_unexpected(devices.error());
+  kernel::DevlinkState state;
+  for (const netlink::DevlinkHandle& handle : *devices) {
+    if (const auto mode = devlink->Eswitch(handle)) state.eswitches.push_back({handle, *mode});
+  }
+  auto ports = devlink->Ports();
+  if (!ports) return tl::make_unexpected(ports.error());
+  state.ports = std::move(*ports);
+  return state;
+}
+
+}  // namespace
+
+struct Agent::Counters {
+  explicit Counters(metrics::Registry& registry)
+      : kernel_events(registry.AddCounter("dpuflow_kernel_events_total", "Notifications and table rows read.")),
+        overflows(registry.AddCounter("dpuflow_netlink_overruns_total",
+                                      "Times that notifications were lost and tables were read again.")),
+        troubles(registry.AddCounter("dpuflow_netlink_failures_total", "Reads from the kernel that failed.")),
+        sweeps(registry.AddCounter("dpuflow_sweeps_total", "Times that a port's counters were read.")),
+        sweep_failures(registry.AddCounter("dpuflow_sweep_failures_total", "Sweeps that failed.")),
+        insert_latency(registry.AddHistogram(
+            "dpuflow_operation_microseconds", "From an operation's issue to its acknowledgement.",
+            {100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 500000, 1000000})) {}
+  metrics::Counter& kernel_events;
+  metrics::Counter& overflows;
+  metrics::Counter& troubles;
+  metrics::Counter& sweeps;
+  metrics::Counter& sweep_failures;
+  metrics::Histogram& insert_latency;
+};
+
+// ---- start and stop -------------------------------------------------------------------------------------------------
+
+Agent::Agent(const Config& config, EventLoop& loop, Classifier classifier, Notifier wake)
+    : config_(config),
+      loop_(loop),
+      started_(flow::Clock::now()),
+      counters_(std::make_unique<Counters>(metrics_)),
+      classifier_(std::make_unique<Classifier>(std::move(classifier))),
+      wake_(std::move(wake)),
+      kernel_events_(kKernelQueue, &wake_),
+      reports_(kReportQueue, &wake_),
+      pipeline_(LimitsOf(config)) {}
+
+Agent::~Agent() {
+  kernel_events_.Close();  // a thread that waits for room in a queue must not be waited for
+  reports_.Close();
+  watcher_.reset();
+  backend_.reset();
+}
+
+Result<std::unique_ptr<Agent>> Agent::Start(const Config& config, EventLoop& loop) {
+  // First what a user can get wrong, so that the sentence comes before anything is touched.
+  auto devlink = ReadDevlinkOnce();
+  if (!devlink) return tl::make_unexpected(devlink.error());
+  if (auto chosen = kernel::ChooseSwitch(devlink->eswitches, devlink->ports, config.devlink); !chosen) {
+    return tl::make_unexpected(chosen.error());
+  }
+  ClassifierOptions options;
+  options.forward = config.classifier_forward;
+  auto classifier = Classifier::Load(options);
+  if (!classifier) return tl::make_unexpected(classifier.error());
+  auto wake = Notifier::Create();
+  if (!wake) return tl::make_unexpected(wake.error());
+  std::unique_ptr<Agent> agent(new Agent(config, loop, std::move(*classifier), std::move(*wake)));
+  if (auto connected = agent->Connect(); !connected) return tl::make_unexpected(connected.error());
+  return agent;
+}
+
+Result<void> Agent::Connect() {
+  auto resolver = kernel::Resolver::Open(*classifier_, {config_.oversize == Oversize::kTrust});
+  if (!resolver) return tl::make_unexpected(resolver.error());
+  resolver_ = std::make_unique<kernel::Resolver>(std::move(*resolver));
+
+  offload::TcBackendOptions options;
+  options.programmers = config_.programming_threads;
+  options.batch = config_.programming_batch;
+  options.program = classifier_->program_fd();
+  auto backend = offload::TcBackend::Start(
+      options, [this](offload::Report report) { (void)reports_.Push(std::move(report)); });
+  if (!backend) return tl::make_unexpected(backend.error());
+  backend_ = std::move(*backend);
+  ports_ = std::make_unique<PortManager>(*backend_, pipeline_, *this);
+
+  const auto add = [](EventSource& into, Result<EventSource> source) -> Result<void> {
+    if (!source) return tl::make_unexpected(source.error());
+    into = std::move(*source);
+    return {};
+  };
+  const auto woken = [this](std::uint32_t) {
+    wake_.Consume();
+    Schedule();
+  };
+  const auto scheduled = [this](std::uint32_t) { Schedule(); };
+  for (Result<void> added : {
+           add(wake_source_, loop_.AddIo(wake_.fd(), woken)),
+           add(ring_source_, loop_.AddIo(classifier_->ring_fd(), scheduled)),
+           add(tick_, loop_.AddTimer(std::chrono::seconds(1), [this](TimePoint now) { OnTick(now); })),
+           add(poll_, loop_.AddTimer(config_.poll_period, [this](TimePoint now) { OnPoll(now); })),
+           add(advance_, loop_.AddDefer([this] { Advance(); })),
+       }) {
+    if (!added) return added;
+  }
+  auto watcher = kernel::Watcher::Start(
+      [this](std::vector<kernel::KernelEvent> events) { return kernel_events_.Push(std::move(events)); });
+  if (!watcher) return tl::make_unexpected(watcher.error());
+  watcher_ = std::move(*watcher);
+  return {};
+}
+
+void Agent::Stop(std::function<void()> stopped) {
+  stopped_callback_ = std::move(stopped);
+  ports_->ReleaseAll(flow::Clock::now());
+  Schedule();
+}
+
+// ---- what comes in --------------------------------------------------------------------------------------------------
+
+void Agent::Advance() {
+  const TimePoint now = flow::Clock::now();
+  ReadKernelEvents();
+  ReadReports();
+  ReadMisses();
+  if (ports_changed_) UpdatePorts(now);
+  ResolveSome(now);
+  TellSources();
+  IssueOperations(now);
+  ports_->Advance(now);
+  CheckReady();
+  AnswerSyncs(now);
+  if (ports_->done() && stopped_callback_) std::exchange(stopped_callback_, nullptr)();
+  const bool work_left = pipeline_.questions_waiting() > 0 || (pipeline_.operations_waiting() > 0 && unsent_.empty()) ||
+                         kernel_events_.size() > 0 || reports_.size() > 0;
+  if (work_left) Schedule();
+}
+
+void Agent::ReadKernelEvents() {
+  const TimePoint now = flow::Clock::now();
+  for (std::vector<kernel::KernelEvent>& batch : kernel_events_.TryPopBatch(kKernelBatches)) {
+    for (kernel::KernelEvent& event : batch) Apply(std::move(event), now);
+  }
+}
+
+void Agent::Apply(const kernel::Changes& changes, TimePoint now) {
+  for (const flow::Change& change : changes) pipeline_.OnChange(change, now);
+}
+
+void Agent::Apply(kernel::KernelEvent event, TimePoint now) {
+  counters_->kernel_events.Add();
+  if (auto* change = std::get_if<flow::Change>(&event)) {
+    pipeline_.OnChange(*change, now);
+  } else if (auto* link = std::get_if<netlink::Event<netlink::Link>>(&event)) {
+    ports_changed_ = true;
+    Apply(links_.Apply(*link), now);
+  } else if (auto* address = std::get_if<netlink::Event<netlink::Address>>(&event)) {
+    Apply(addresses_.Apply(*address), now);
+    pipeline_.SetMartians(addresses_.Martians(), now);
+  } else if (auto* neigh = std::get_if<netlink::Event<netlink::Neigh>>(&event)) {
+    Apply(neighs_.Apply(*neigh), now);
+  } else if (auto* links = std::get_if<kernel::Links>(&event)) {
+    links_known_ = ports_changed_ = true;
+    last_resync_ = now;
+    Apply(links_.Reset(*links), now);
+  } else if (auto* addresses = std::get_if<kernel::Addresses>(&event)) {
+    Apply(addresses_.Reset(*addresses), now);
+    pipeline_.SetMartians(addresses_.Martians(), now);
+  } else if (auto* neighs = std::get_if<kernel::Neighs>(&event)) {
+    Apply(neighs_.Reset(*neighs), now);
+  } else if (auto* devlink = std::get_if<kernel::DevlinkState>(&event)) {
+    devlink_ = std::move(*devlink);
+    ports_changed_ = true;
+    ChooseSwitch();
+  } else if (const auto* barrier = std::get_if<kernel::Barrier>(&event)) {
+    barrier_seen_ = barrier->id;
+  } else if (const auto* overflow = std::get_if<kernel::Overflow>(&event)) {
+    counters_->overflows.Add();
+    log::Limited("overflow-" + overflow->what, log::Level::kWarning, {},
+                 "notifications about {} were lost; their tables are being read again", overflow->what);
+  } else if (const auto* trouble = std::get_if<kernel::Trouble>(&event)) {
+    counters_->troubles.Add();
+    log::Limited("watcher", log::Level::kWarning, {{"ERRNO", trouble->error.code}}, "{}", trouble->error);
+  }
+}
+
+void Agent::ReadReports() {
+  const TimePoint now = flow::Clock::now();
+  for (offload::Report& report : reports_.TryPopBatch(kReportsPerTurn)) Apply(std::move(report), now);
+}
+
+void Agent::Apply(offload::Report report, TimePoint now) {
+  if (auto* outcomes = std::get_if<offload::Outcomes>(&report)) {
+    for (const flow::Outcome& outcome : *outcomes) {
+      if (outcome.error) {
+        log::Limited("refused", log::Level::kInfo, {{"FLOW", outcome.flow}, {"ERRNO", outcome.error->code}}, "{}",
+                     *outcome.error);
+      }
+      const auto latency = std::chrono::duration_cast<std::chrono::microseconds>(now - outcome.issued);
+      counters_->insert_latency.Observe(static_cast<std::uint64_t>(latency.count()));
+      pipeline_.OnOutcome(outcome, now);
+    }
+  } else if (const auto* prepared = std::get_if<offload::PortPrepared>(&report)) {
+    ports_->OnPrepared(*prepared, now);
+  } else if (const auto* released = std::get_if<offload::PortReleased>(&report)) {
+    ports_->OnReleased(*released, now);
+    ports_changed_ = true;  // what was released may be there again already
+  } else if (const auto* swept = std::get_if<offload::Swept>(&report)) {
+    counters_->sweeps.Add();
+    pipeline_.OnSweep(swept->port, swept->samples, swept->began);
+  } else if (const auto* trouble = std::get_if<offload::BackendTrouble>(&report)) {
+    counters_->sweep_failures.Add();
+    log::Limited("sweep", log::Level::kDebug, {{"ERRNO", trouble->error.code}}, "{}", trouble->error);
+  }
+}
+
+void Agent::ReadMisses() {
+  const TimePoint now = flow::Clock::now();
+  const std::size_t read = classifier_->DrainMisses(
+      [&](const MissEvent& event) { pipeline_.OnMiss(MissOf(event), now); }, kMissesPerTurn);
+  if (read == kMissesPerTurn) Schedule();
+}
+
+void Agent::OnTick(TimePoint now) {
+  ports_->OnSysctls(kernel::ReadSysctls(ports_->Names()), now);
+  pipeline_.OnTick(now);
+  Schedule();
+}
+
+void Agent::OnPoll(TimePoint /*now*/) {
+  for (const auto& [ifindex, slot] : ports_->slots()) {
+    if (slot.state == PortSlot::State::kReady) backend_->Sweep(ifindex);
+  }
+}
+
+// ---- what goes out --------------------------------------------------------------------------------------------------
+
+void Agent::ResolveSome(TimePoint now) {
+  const std::vector<flow::Question> questions = pipeline_.TakeQuestions(kQuestionsPerTurn, now);
+  if (questions.empty()) return;
+  for (const flow::Answer& answer : resolver_->Resolve(questions, ports_->ForDecisions(config_.ingress_mtu))) {
+    pipeline_.OnAnswer(answer, now);
+  }
+}
+
+void Agent::TellSources() {
+  for (const flow::SourceUpdate& update : pipeline_.TakeSourceUpdates()) {
+    const auto told = update.allowed ? classifier_->AddSource(update.port, flow::kUntagged, update.address)
+                                     : classifier_->RemoveSource(update.port, flow::kUntagged, update.address);
+    if (!told && told.error().code != ENOENT) {
+      log::Limited("sources", log::Level::kWarning, {{"ERRNO", told.error().code}}, "{}", told.error());
+    }
+  }
+}
+
+void Agent::IssueOperations(TimePoint now) {
+  if (unsent_.empty()) unsent_ = pipeline_.TakeOperations(kOperationsPerTurn, now);
+  if (!unsent_.empty()) backend_->Submit(unsent_);  // what is left is tried again when an outcome has made room
+}
+
+// ---- ports ----------------------------------------------------------------------------------------------------------
+
+void Agent::ChooseSwitch() {
+  auto chosen = kernel::ChooseSwitch(devlink_->eswitches, devlink_->ports, config_.devlink);
+  if (!chosen) {
+    if (switch_) log::Warning({}, "{}; everything stays in software", chosen.error());
+    switch_.reset();
+    return;
+  }
+  switch_ = std::move(*chosen);
+}
+
+void Agent::UpdatePorts(TimePoint now) {
+  ports_changed_ = false;
+  if (!links_known_ || !devlink_) return;
+  std::map<std::uint32_t, kernel::SwitchPort> found;
+  if (switch_) found = kernel::FindPorts(switch_->handle, devlink_->ports, links_);
+  if (switch_ && !found.empty()) switch_->switch_id = found.begin()->second.link.switch_id;
+  ports_->Update(std::move(found), now);
+}
+
+void Agent::PortReady(std::uint32_t ifindex) {
+  PortEntry entry;
+  entry.l3_ifindex = ifindex;
+  if (auto set = classifier_->SetPort(ifindex, entry); !set) log::Error({{"IFINDEX", ifindex}}, "{}", set.error());
+  log::Info({{"PORT", links_.Name(ifindex)}}, "{} takes part", links_.Name(ifindex));
+  pipeline_.OnChange(flow::LinkChanged{ifindex}, flow::Clock::now());  // flows that lead here may now be offloaded
+}
+
+void Agent::PortLeft(std::uint32_t ifindex) {
+  if (auto removed = classifier_->RemovePort(ifindex); !removed && removed.error().code != ENOENT) {
+    log::Error({{"IFINDEX", ifindex}}, "{}", removed.error());
+  }
+  log::Info({{"PORT", links_.Name(ifindex)}}, "{} no longer takes part", links_.Name(ifindex));
+  pipeline_.OnChange(flow::LinkChanged{ifindex}, flow::Clock::now());
+}
+
+void Agent::PortRefused(const PortSlot& slot) {
+  const std::string& name = slot.info.link.name;
+  log::Warning({{"PORT", name}}, "{} stays in software: {}; type: {}", name, slot.refusal, slot.hint);
+}
+
+// ---- sync -----------------------------------------------------------------------------------------------------------
+
+void Agent::Sync(milliseconds timeout, std::function<void(const SyncReport&)> done) {
+  const TimePoint now = flow::Clock::now();
+  const flow::PipelineCounters& counters = pipeline_.counters();
+  syncs_.push_back({++barrier_asked_, now, now + timeout, counters_->kernel_events.value() + counters.misses,
+                    counters.questions, counters.adds + counters.replaces + counters.removes, std::move(done)});
+  watcher_->RequestBarrier(barrier_asked_);
+  Schedule();
+}
+
+bool Agent::Settled() const {
+  return pipeline_.settled() && unsent_.empty() && ports_->settled() && kernel_events_.size() == 0 &&
+         reports_.size() == 0;
+}
+
+void Agent::AnswerSyncs(TimePoint now) {
+  const flow::PipelineCounters& counters = pipeline_.counters();
+  const bool settled = Settled();
+  for (std::size_t i = 0; i < syncs_.size();) {
+    const bool complete = settled && barrier_seen_ >= syncs_[i].barrier;
+    if (!complete && now < syncs_[i].deadline) {
+      ++i;
+      continue;
+    }
+    const PendingSync sync = std::move(syncs_[i]);
+    syncs_.erase(syncs_.begin() + static_cast<std::ptrdiff_t>(i));
+    SyncReport report;
+    report.complete = complete;
+    report.events_read = counters_->kernel_events.value() + counters.misses - sync.events;
+    report.flows_resolved = counters.questions - sync.questions;
+    report.operations_acknowledged = counters.adds + counters.replaces + counters.removes - sync.operations;
+    report.took = std::chrono::duration_cast<milliseconds>(now - sync.began);
+    report.events_pending = kernel_events_.size() + (barrier_seen_ < sync.barrier ? 1 : 0);
+    report.flows_pending = pipeline_.questions_waiting();
+    report.operations_pending = operations_waiting() + pipeline_.in_flight();
+    if (complete) last_sync_ = now;
+    sync.done(report);
+  }
+}
+
+std::size_t Agent::Flush(const std::function<bool(const flow::Flow&)>& selected) {
+  const std::size_t count = pipeline_.Flush(selected, flow::Clock::now());
+  Schedule();
+  return count;
+}
+
+void Agent::CheckReady() {
+  if (ready_ || !links_known_ || !devlink_ || !ports_->settled()) return;
+  ready_ = true;
+  if (ready_callback_) ready_callback_();
+}
+
+}  // namespace dpuflow

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The agent: everything that runs on the loop, wired together.
+//
+//   classifier's ring  --> misses   --+                    +--> questions --> resolver --> answers --+
+//   watcher's queue    --> changes  --+--> flow::Pipeline -+                                         |
+//   backend's queue    --> outcomes --+          ^         +--> operations --> backend               |
+//   timers             --> sweeps   --+          +---------------------------------------------------+
+//
+// All state belongs to the loop's thread. Other threads (watcher, programmers, keeper) hand values over in queues.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/daemon/bounded_queue.h"
+#include "agent/daemon/config.h"
+#include "agent/daemon/event_loop.h"
+#include "agent/daemon/metrics.h"
+#include "agent/daemon/notifier.h"
+#include "agent/flow/pipeline.h"
+#include "agent/kernel/mirror.h"
+#include "agent/kernel/resolver.h"
+#include "agent/kernel/watcher.h"
+#include "agent/offload/tc_backend.h"
+#include "agent/port_manager.h"
+#include "bpf/classifier.h"
+
+namespace dpuflow {
+
+// What Sync waited for.
+struct SyncReport {
+  bool complete = false;
+  std::uint64_t events_read = 0;  // while waiting; likewise the others
+  std::uint64_t flows_resolved = 0;
+  std::uint64_t operations_acknowledged = 0;
+  std::chrono::milliseconds took{};
+  // What was open when time ran out.
+  std::size_t events_pending = 0;
+  std::size_t flows_pending = 0;
+  std::size_t operations_pending = 0;
+};
+
+class Agent final : private PortListener {
+ public:
+  using TimePoint = flow::TimePoint;
+
+  // Loads the classifier, looks for the switch and starts the threads. Errors are one sentence for the user.
+  static Result<std::unique_ptr<Agent>> Start(const Config& config, EventLoop& loop);
+  ~Agent() override;
+
+  // Called once, when the kernel's tables have been read and every port has been prepared or refused.
+  void OnReady(std::function<void()> ready) { ready_callback_ = std::move(ready); }
+  // Takes everything of ours out of the kernel, then calls `stopped`.
+  void Stop(std::function<void()> stopped);
+
+  // Calls `done` when all that happened before this call has reached the hardware, or after `timeout`.
+  void Sync(std::chrono::milliseconds timeout, std::function<void(const SyncReport&)> done);
+  std::size_t Flush(const std::function<bool(const flow::Flow&)>& selected);
+
+  // For the API. References stay valid as long as the agent; contents change with every turn of the loop.
+  [[nodiscard]] const Config& config() const { return config_; }
+  [[nodiscard]] const flow::Pipeline& pipeline() const { return pipeline_; }
+  [[nodiscard]] const PortManager& ports() const { return *ports_; }
+  [[nodiscard]] const kernel::LinkMirror& links() const { return links_; }
+  [[nodiscard]] const std::optional<kernel::Switch>& chosen_switch() const { return switch_; }
+  [[nodiscard]] const Classifier& classifier() const { return *classifier_; }
+  [[nodiscard]] const metrics::Registry& metrics() const { return metrics_; }
+  [[nodiscard]] const BoundedQueue<std::vector<kernel::KernelEvent>>& kernel_queue() const { return kernel_events_; }
+  [[nodiscard]] const BoundedQueue<offload::Report>& report_queue() const { return reports_; }
+  [[nodiscard]] std::size_t operations_waiting() const { return pipeline_.operations_waiting() + unsent_.size(); }
+  [[nodiscard]] std::uint64_t kernel_events() const;
+  // Packets that came up the representor without a hardware entry, as the classifier counted them there.
+  [[nodiscard]] std::uint64_t Misses(std::uint32_t ifindex) const;
+  [[nodiscard]] bool ready() const { return ready_; }
+  [[nodiscard]] TimePoint started() const { return started_; }
+  [[nodiscard]] std::optional<TimePoint> last_resync() const { return last_resync_; }
+  [[nodiscard]] std::optional<TimePoint> last_sync() const { return last_sync_; }
+
+ private:
+  struct PendingSync {
+    std::uint64_t barrier = 0;
+    TimePoint began;
+    TimePoint deadline;
+    std::uint64_t events = 0;
+    std::uint64_t questions = 0;
+    std::uint64_t operations = 0;
+    std::function<void(const SyncReport&)> done;
+  };
+  struct Counters;
+
+  Agent(const Config& config, EventLoop& loop, Classifier classifier, Notifier wake);
+  Result<void> Connect();
+
+  // Each reads what has come, bounded, and leaves the rest for the next turn.
+  void ReadKernelEvents();
+  void ReadReports();
+  void ReadMisses();
+  void OnTick(TimePoint now);
+  void OnPoll(TimePoint now);
+  // Moves everything on as far as it goes now: questions asked, operations issued, ports released, syncs answered.
+  void Advance();
+  void Schedule() { advance_.Enable(); }
+
+  void Apply(kernel::KernelEvent event, TimePoint now);
+  void Apply(const kernel::Changes& changes, TimePoint now);
+  void Apply(offload::Report report, TimePoint now);
+  void UpdatePorts(TimePoint now);
+  void ChooseSwitch();
+  void TellSources();
+  void ResolveSome(TimePoint now);
+  void IssueOperations(TimePoint now);
+  void AnswerSyncs(TimePoint now);
+  void CheckReady();
+  [[nodiscard]] bool Settled() const;
+
+  void PortReady(std::uint32_t ifindex) override;
+  void PortLeft(std::uint32_t ifindex) override;
+  void PortRefused(const PortSlot& slot) override;
+
+  Config config_;
+  EventLoop& loop_;
+  TimePoint started_;
+  metrics::Registry metrics_;
+  std::unique_ptr<Counters> counters_;
+  std::unique_ptr<Classifier> classifier_;
+  Notifier wake_;
+  BoundedQueue<std::vector<kernel::KernelEvent>> kernel_events_;
+  BoundedQueue<offload::Report> reports_;
+
+  flow::Pipeline pipeline_;
+  kernel::LinkMirror links_;
+  kernel::AddressMirror addresses_;
+  kernel::NeighMirror neighs_;
+  std::optional<kernel::DevlinkState> devlink_;
+  std::optional<kernel::Switch> switch_;
+  std::unique_ptr<offload::Backend> backend_;
+  std::unique_ptr<PortManager> ports_;
+  std::unique_ptr<kernel::Resolver> resolver_;
+  std::unique_ptr<kernel::Watcher> watcher_;
+  std::vector<flow::Operation> unsent_;  // taken from the pipeline; the backend had no room yet
+  bool links_known_ = false;
+  bool ports_changed_ = false;
+  bool ready_ = false;
+  std::uint64_t barrier_seen_ = 0;
+  std::uint64_t barrier_asked_ = 0;
+  std::vector<PendingSync> syncs_;
+  std::optional<TimePoint> last_resync_;
+  std::optional<TimePoint> last_sync_;
+  std::function<void()> ready_callback_;
+  std::function<void()> stopped_callback_;
+
+  EventSource wake_source_;
+  EventSource ring_source_;
+  EventSource tick_;
+  EventSource poll_;
+  EventSource advance_;
+};
+
+}  // namespace dpuflow

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/handlers.h"
+
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "agent/stats.h"
+#include "agent/views.h"
+
+namespace dpuflow {
+namespace {
+
+using api::Call;
+using api::Json;
+using flow::Flow;
+using flow::TimePoint;
+
+constexpr std::int64_t kDefaultSyncTimeout = 10000;  // milliseconds
+constexpr std::int64_t kMaxSyncTimeout = 600000;
+
+std::int64_t MillisecondsSince(TimePoint then) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(flow::Clock::now() - then).count();
+}
+
+std::string KernelRelease() {
+  utsname names{};
+  uname(&names);
+  return names.release;
+}
+
+Json FlowCounts(const flow::FlowTable& flows) {
+  std::map<std::pair<flow::Table, flow::State>, std::int64_t> counts;
+  for (const auto& [id, flow] : flows.all()) ++counts[{flow.match.table, flow.state()}];
+  Json view = Json::array();
+  for (const auto& [key, count] : counts) {
+    view.push_back({{"table", std::string(ToString(key.first))},
+                    {"state", std::string(ToString(key.second))},
+                    {"count", count}});
+  }
+  return view;
+}
+
+template <typename Queue>
+Json QueueView(const char* name, const Queue& queue) {
+  return {{"name", name},
+          {"depth", queue.size()},
+          {"peak", queue.peak()},
+          {"limit", queue.capacity()},
+          {"overflows", queue.refused()}};
+}
+
+Json SettingsView(const Config& config) {
+  return {{"idle_time_ms", config.idle_time.count()},
+          {"poll_period_ms", config.poll_period.count()},
+          {"max_flows", config.max_entries},
+          {"programmers", config.programming_threads},
+          {"oversize", config.oversize == Oversize::kTrust ? "trust" : "software"}};
+}
+
+Json StatusView(const Agent& agent) {
+  std::array<std::int64_t, 4> ports{};
+  for (const auto& [ifindex, slot] : agent.ports().slots()) ++ports[static_cast<std::size_t>(slot.state)];
+  const auto in_state = [&](PortSlot::State state) { return ports[static_cast<std::size_t>(state)]; };
+  Json switches = Json::array();
+  if (const auto& chosen = agent.chosen_switch()) {
+    switches.push_back({{"switch_id", chosen->switch_id},
+                        {"devlink", fmt::format("{}/{}", chosen->handle.bus, chosen->handle.device)},
+                        {"eswitch_mode", "switchdev"},
+                        {"chains", true}});
+  }
+  Json view;
+  view["version"] = DPUFLOW_VERSION;
+  view["pid"] = getpid();
+  view["uptime_ms"] = MillisecondsSince(agent.started());
+  view["kernel"] = KernelRelease();
+  view["ready"] = agent.ready();
+  view["switches"] = std::move(switches);
+  view["ports_ready"] = in_state(PortSlot::State::kReady);
+  view["ports_preparing"] = in_state(PortSlot::State::kPreparing) + in_state(PortSlot::State::kReleasing);
+  view["ports_refused"] = in_state(PortSlot::State::kRefused);
+  view["flows"] = FlowCounts(agent.pipeline().flows());
+  view["queues"] = {QueueView("kernel", agent.kernel_queue()), QueueView("reports", agent.report_queue())};
+  view["events"] = {{"miss", agent.pipeline().counters().misses}, {"kernel", agent.kernel_events()}};
+  if (agent.last_resync()) view["last_resync_ms"] = MillisecondsSince(*agent.last_resync());
+  if (agent.last_sync()) view["last_sync_ms"] = MillisecondsSince(*agent.last_sync());
+  view["settings"] = SettingsView(agent.config());
+  return view;
+}
+
+Json PortsView(const Agent& agent) {
+  std::map<std::uint32_t, PortNumbers> numbers;
+  for (const auto& [id, flow] : agent.pipeline().flows().all()) {
+    if (flow.installed) ++numbers[flow.match.port].entries[static_cast<std::size_t>(flow.match.table)];
+  }
+  for (const auto& [ifindex, slot] : agent.ports().slots()) numbers[ifindex].misses = agent.Misses(ifindex);
+  Json ports = Json::array();
+  for (const auto& [ifindex, slot] : agent.ports().slots()) ports.push_back(PortView(slot, numbers[ifindex]));
+  return ports;
+}
+
+NameOf Names(const Agent& agent) {
+  return [&agent](std::uint32_t ifindex) { return agent.links().Name(ifindex); };
+}
+
+// One flow per reply, in order of id. The ids are fixed at the start; flows that have gone since are passed over.
+void ListFlows(const Agent& agent, const FlowFilter& filter, Call call) {
+  std::vector<flow::FlowId> ids;
+  for (const auto& [id, flow] : agent.pipeline().flows().all()) {
+    if (filter.Matches(flow, Names(agent))) ids.push_back(id);
+  }
+  std::ranges::sort(ids);
+  call.Stream([&agent, ids = std::move(ids), next = std::size_t{0}]() mutable -> std::optional<Json> {
+    while (next < ids.size()) {
+      const Flow* flow = agent.pipeline().flows().Find(ids[next++]);
+      if (flow != nullptr) return Json{{"flow", FlowView(*flow, Names(agent), flow::Clock::now())}};
+    }
+    return std::nullopt;
+  });
+}
+
+void Sync(Agent& agent, const Json& parameters, Call call) {
+  const std::int64_t timeout = parameters.value("timeout_ms", kDefaultSyncTimeout);
+  if (timeout < 1 || timeout > kMaxSyncTimeout) return call.InvalidParameter("timeout_ms");
+  // std::function wants to be copied, and a Call cannot be.
+  auto waiting = std::make_shared<Call>(std::move(call));
+  agent.Sync(std::chrono::milliseconds(timeout), [waiting, timeout](const SyncReport& report) {
+    if (report.complete) {
+      waiting->Reply({{"events_read", report.events_read},
+                      {"flows_resolved", report.flows_resolved},
+                      {"operations_acknowledged", report.operations_acknowledged},
+                      {"took_ms", report.took.count()}});
+    } else {
+      waiting->Error("io.dpuflow.Agent.SyncTimeout", {{"timeout_ms", timeout},
+                                                      {"events_pending", report.events_pending},
+                                                      {"flows_pending", report.flows_pending},
+                                                      {"operations_pending", report.operations_pending}});
+    }
+  });
+}
+
+}  // namespace
+
+void RegisterHandlers(api::Service& service, Agent& agent) {
+  const auto method = [&service](const char* name, api::Handler handler) {
+    service.Register(fmt::format("io.dpuflow.Agent.{}", name), std::move(handler));
+  };
+  method("GetStatus", [&agent](const Json&, Call call) { call.Reply(StatusView(agent)); });
+  method("ListPorts", [&agent](const Json&, Call call) { call.Reply({{"ports", PortsView(agent)}}); });
+  method("ListFlows", [&agent](const Json& parameters, Call call) {
+    const auto filter = ParseFlowFilter(parameters);
+    if (!filter) return call.InvalidParameter(filter.error());
+    ListFlows(agent, *filter, std::move(call));
+  });
+  method("GetFlow", [&agent](const Json& parameters, Call call) {
+    const auto id = parameters["id"].get<std::int64_t>();
+    const Flow* flow = id > 0 ? agent.pipeline().flows().Find(static_cast<flow::FlowId>(id)) : nullptr;
+    if (flow == nullptr) return call.Error("io.dpuflow.Agent.NoSuchFlow", {{"id", id}});
+    call.Reply({{"flow", FlowView(*flow, Names(agent), flow::Clock::now())}});
+  });
+  method("FlushFlows", [&agent](const Json& parameters, Call call) {
+    const auto filter = ParseFlowFilter(parameters);
+    if (!filter) return call.InvalidParameter(filter.error());
+    const auto count = agent.Flush([&](const Flow& flow) { return filter->Matches(flow, Names(agent)); });
+    call.Reply({{"count", count}});
+  });
+  method("Sync", [&agent](const Json& parameters, Call call) { Sync(agent, parameters, std::move(call)); });
+  method("GetStats", [&agent](const Json&, Call call) {
+    Json counters = Json::array();
+    for (const metrics::Sample& sample : CollectStats(agent)) counters.push_back(SampleView(sample));
+    call.Reply({{"counters", std::move(counters)}});
+  });
+}
+
+}  // namespace dpuflow

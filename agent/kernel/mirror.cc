@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/kernel/mirror.h"
+
+#include <linux/neighbour.h>
+
+#include <algorithm>
+#include <set>
+
+namespace dpuflow::kernel {
+namespace {
+
+constexpr std::uint16_t kNudValid =
+    NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY;  // include/net/neighbour.h
+
+// What of a link decides about flows. Counters, names and the like do not.
+bool SameForFlows(const netlink::Link& a, const netlink::Link& b) {
+  return a.is_up() == b.is_up() && a.has_carrier() == b.has_carrier() && a.mtu == b.mtu && a.address == b.address &&
+         a.master == b.master && a.switch_id == b.switch_id;
+}
+
+}  // namespace
+
+// ---- links ----------------------------------------------------------------------------------------------------------
+
+Changes LinkMirror::Apply(const netlink::Event<netlink::Link>& event) {
+  const auto known = links_.find(event.value.ifindex);
+  if (event.removed) {
+    if (known == links_.end()) return {};
+    links_.erase(known);
+    return {flow::LinkChanged{event.value.ifindex}};
+  }
+  const bool same = known != links_.end() && SameForFlows(known->second, event.value);
+  links_.insert_or_assign(event.value.ifindex, event.value);
+  if (same) return {};
+  return {flow::LinkChanged{event.value.ifindex}};
+}
+
+Changes LinkMirror::Reset(const std::vector<netlink::Link>& all) {
+  Changes changes;
+  std::map<std::uint32_t, netlink::Link> old;
+  old.swap(links_);
+  for (const netlink::Link& link : all) {
+    const auto known = old.find(link.ifindex);
+    if (known == old.end() || !SameForFlows(known->second, link)) changes.push_back(flow::LinkChanged{link.ifindex});
+    links_.emplace(link.ifindex, link);
+  }
+  for (const auto& [ifindex, link] : old) {
+    if (!links_.contains(ifindex)) changes.push_back(flow::LinkChanged{ifindex});
+  }
+  return changes;
+}
+
+const netlink::Link* LinkMirror::Find(std::uint32_t ifindex) const {
+  const auto found = links_.find(ifindex);
+  return found == links_.end() ? nullptr : &found->second;
+}
+
+std::string LinkMirror::Name(std::uint32_t ifindex) const {
+  const netlink::Link* link = Find(ifindex);
+  return link != nullptr ? link->name : fmt::format("if{}", ifindex);
+}
+
+// ---- addresses ------------------------------------------------------------------------------------------------------
+
+Changes AddressMirror::Apply(const netlink::Event<netlink::Address>& event) {
+  const auto same = [&](const netlink::Address& address) {
+    return address.ifindex == event.value.ifindex && address.local == event.value.local &&
+           address.prefix_length == event.value.prefix_length;
+  };
+  const auto removed = std::erase_if(addresses_, same);
+  if (!event.removed) addresses_.push_back(event.value);
+  if (event.removed == (removed != 0)) return {flow::RouteChanged{IpPrefix::Host(event.value.local)}};
+  return {};
+}
+
+Changes AddressMirror::Reset(const std::vector<netlink::Address>& all) {
+  Changes changes;
+  const auto compare = [&](const std::vector<netlink::Address>& these, const std::vector<netlink::Address>& those) {
+    for (const netlink::Address& address : these) {
+      if (std::ranges::find(those, address) != those.end()) continue;
+      changes.push_back(flow::RouteChanged{IpPrefix::Host(address.local)});
+    }
+  };
+  compare(addresses_, all);
+  compare(all, addresses_);
+  addresses_ = all;
+  return changes;
+}
+
+std::vector<IpPrefix> AddressMirror::Martians() const {
+  std::set<IpPrefix> martians = {
+      {IpAddress::V4(0, 0, 0, 0), 8},     // "this network"
+      {IpAddress::V4(127, 0, 0, 0), 8},   // loopback
+      {IpAddress::V4(224, 0, 0, 0), 3},   // multicast, reserved, limited broadcast
+  };
+  for (const netlink::Address& address : addresses_) {
+    if (!address.local.is_v4() || IpPrefix{IpAddress::V4(127, 0, 0, 0), 8}.Contains(address.local)) continue;
+    martians.insert(IpPrefix::Host(address.local));
+  }
+  return {martians.begin(), martians.end()};
+}
+
+// ---- neighbours -----------------------------------------------------------------------------------------------------
+
+NeighMirror::Reachability NeighMirror::Of(const netlink::Neigh& neigh) {
+  const bool valid = (neigh.state & kNudValid) != 0;
+  return {valid, valid ? neigh.lladdr : MacAddress{}};
+}
+
+Changes NeighMirror::Apply(const netlink::Event<netlink::Neigh>& event) {
+  const Key key{event.value.ifindex, event.value.address};
+  const Reachability now = event.removed ? Reachability{} : Of(event.value);
+  const auto known = neighs_.find(key);
+  const Reachability before = known == neighs_.end() ? Reachability{} : known->second;
+  if (now.valid) {
+    neighs_.insert_or_assign(key, now);
+  } else if (known != neighs_.end()) {
+    neighs_.erase(known);
+  }
+  if (now == before) return {};
+  return {flow::NeighChanged{{key.first, key.second}}};
+}
+
+Changes NeighMirror::Reset(const std::vector<netlink::Neigh>& all) {
+  Changes changes;
+  std::map<Key, Reachability> old;
+  old.swap(neighs_);
+  for (const netlink::Neigh& neigh : all) {
+    const Reachability now = Of(neigh);
+    if (!now.valid) continue;
+    const Key key{neigh.ifindex, neigh.address};
+    const auto known = old.find(key);
+    if (known == old.end() || known->second != now) changes.push_back(flow::NeighChanged{{key.first, key.second}});
+    neighs_.emplace(key, now);
+  }
+  for (const auto& [key, reachability] : old) {
+    if (!neighs_.contains(key)) changes.push_back(flow::NeighChanged{{key.first, key.second}});
+  }
+  return changes;
+}
+
+}  // namespace dpuflow::kernel

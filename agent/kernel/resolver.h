@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The resolver asks the kernel what it would do with a packet: for many packets at once, and without a table of its own.
+//
+// One BPF_PROG_RUN carries the path lookups of a batch, one sendmsg() its RTM_GETROUTEs. Neither takes rtnl, so this
+// runs on the loop's thread; a batch of 64 costs a few hundred microseconds. An answer can be outdated when it arrives:
+// the change that made it so is announced, and dirties the flow again.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "agent/kernel/decision.h"
+#include "bpf/classifier.h"
+#include "netlink/socket.h"
+
+namespace dpuflow::kernel {
+
+class Resolver {
+ public:
+  // `classifier` has the lookup program; it outlives the resolver.
+  static Result<Resolver> Open(Classifier& classifier, DecisionSettings settings);
+
+  // One answer per question, in order. A lookup that could not be made is answered with kSoftware.
+  std::vector<flow::Answer> Resolve(std::span<const flow::Question> questions, const DecisionPorts& ports);
+
+ private:
+  Resolver(Classifier& classifier, netlink::Socket socket, DecisionSettings settings)
+      : classifier_(&classifier), socket_(std::move(socket)), settings_(settings) {}
+  std::vector<Path> LookUpPaths(std::span<const flow::Question> questions, const DecisionPorts& ports);
+  std::vector<Result<netlink::Route>> AskRoutes(std::span<const flow::Question> questions);
+
+  Classifier* classifier_;
+  netlink::Socket socket_;
+  DecisionSettings settings_;
+};
+
+}  // namespace dpuflow::kernel

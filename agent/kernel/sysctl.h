@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Settings of the kernel that decide about packets and announce no change: read each second.
+//
+// /proc/sys/net/ipv4, of the calling thread's network namespace. Reads only; a file that is not there counts as 0.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace dpuflow::kernel {
+
+struct PortSysctls {
+  int rp_filter = 0;  // the larger of conf/all and conf/PORT: 0 off, 1 strict, 2 loose (ip-sysctl.rst)
+  int forwarding = 0;
+  int accept_local = 0;
+  int route_localnet = 0;
+
+  bool operator==(const PortSysctls&) const = default;
+};
+
+struct Sysctls {
+  int fib_multipath_hash_policy = 0;
+  int fib_multipath_use_neigh = 0;
+  std::map<std::string, PortSysctls> ports;  // by name
+
+  bool operator==(const Sysctls&) const = default;
+};
+
+Sysctls ReadSysctls(const std::vector<std::string>& ports);
+
+}  // namespace dpuflow::kernel

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/kernel/watcher.h"
+
+#include <linux/rtnetlink.h>
+#include <poll.h>
+
+#include <array>
+#include <chrono>
+#include <utility>
+
+#include "netlink/rtnl.h"
+
+namespace dpuflow::kernel {
+namespace {
+
+using netlink::Event;
+using netlink::MessageBuffer;
+using netlink::ReceiveStatus;
+
+// A failed or overflowing table is read again after this; it bounds what a flood can make the kernel dump.
+constexpr std::chrono::milliseconds kRepeat{500};
+constexpr int kReceiveBuffer = 8 << 20;  // bytes: some 20,000 route events
+
+template <typename T>
+void Append(std::vector<KernelEvent>& events, Result<T> parsed) {
+  if (parsed) events.emplace_back(std::move(*parsed));
+}
+
+// Only the first slice's family makes an event: what is not IPv4 concerns no flow yet.
+void AppendRoute(std::vector<KernelEvent>& events, const nlmsghdr& message) {
+  const auto route = netlink::ParseRoute(message);
+  if (route && route->value.destination.address.is_v4()) {
+    events.emplace_back(flow::Change{flow::RouteChanged{route->value.destination}});
+  }
+}
+
+void ParseInto(std::vector<KernelEvent>& events, const nlmsghdr& message) {
+  switch (message.nlmsg_type) {
+    case RTM_NEWLINK:
+    case RTM_DELLINK:
+      return Append(events, netlink::ParseLink(message));
+    case RTM_NEWADDR:
+    case RTM_DELADDR:
+      return Append(events, netlink::ParseAddress(message));
+    case RTM_NEWNEIGH:
+    case RTM_DELNEIGH:
+      return Append(events, netlink::ParseNeigh(message));
+    case RTM_NEWROUTE:
+    case RTM_DELROUTE:
+      return AppendRoute(events, message);
+    case RTM_NEWNEXTHOP:
+    case RTM_DELNEXTHOP:
+      if (const auto nexthop = netlink::ParseNexthop(message)) {
+        events.emplace_back(flow::Change{flow::NexthopChanged{nexthop->value.id}});
+      }
+      return;
+    case RTM_NEWRULE:
+    case RTM_DELRULE:
+      events.emplace_back(flow::Change{flow::EverythingChanged{}});
+      return;
+    default:
+      return;
+  }
+}
+
+Result<netlink::Socket> Subscribe(std::vector<unsigned> groups) {
+  netlink::SocketOptions options;
+  options.groups = std::move(groups);
+  options.receive_buffer = kReceiveBuffer;
+  options.nonblocking = true;
+  return netlink::Socket::Open(options);
+}
+
+Result<DevlinkState> ReadDevlink() {
+  auto devlink = netlink::Devlink::Open();
+  if (!devlink) return tl::make_unexpected(devlink.error());
+  const auto devices = devlink->Devices();
+  if (!devices) return tl::make_unexpected(devices.error());
+  DevlinkState state;
+  for (const netlink::DevlinkHandle& handle : *devices) {
+    const auto mode = devlink->Eswitch(handle);  // an instance without an eswitch answers with an error
+    if (mode) state.eswitches.push_back({handle, *mode});
+  }
+  auto ports = devlink->Ports();
+  if (!ports) return tl::make_unexpected(ports.error());
+  state.ports = std::move(*ports);
+  return state;
+}
+
+}  // namespace
+
+// The subscriptions, and which of them have lost something and await a dump.
+struct Watcher::Subscriptions {
+  struct Subscription {
+    std::string what;
+    netlink::Socket socket;
+    // Reads the tables behind the subscription; what could not be read is an error and is tried again.
+    Result<void> (Subscriptions::*dump)(std::vector<KernelEvent>&);
+    bool lost = true;  // at the start everything has to be read
+    std::chrono::steady_clock::time_point repeat{};
+  };
+
+  std::vector<Subscription> rtnetlink;
+  netlink::DevlinkMonitor devlink;
+  bool devlink_lost = true;
+  netlink::Socket dumps;
+
+  static Result<std::unique_ptr<Subscriptions>> Open();
+  template <typename Parser>
+  Result<void> Read(const char* what, void (*request)(MessageBuffer&, std::uint32_t), Parser parse,
+                    std::vector<KernelEvent>& events);
+  Result<void> DumpLinks(std::vector<KernelEvent>& events);
+  Result<void> DumpRoutes(std::vector<KernelEvent>& events);
+  Result<void> DumpNeighs(std::vector<KernelEvent>& events);
+  void Receive(Subscription& subscription, std::vector<KernelEvent>& events, bool& more);
+  void ReceiveDevlink(std::vector<KernelEvent>& events);
+  void Recover(std::vector<KernelEvent>& events);
+  [[nodiscard]] bool anything_lost() const;
+};
+
+Result<std::unique_ptr<Watcher::Subscriptions>> Watcher::Subscriptions::Open() {
+  auto links = Subscribe({RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_RULE});
+  auto routes = Subscribe({RTNLGRP_IPV4_ROUTE, RTNLGRP_NEXTHOP});
+  auto neighs = Subscribe({RTNLGRP_NEIGH});
+  auto dumps = netlink::Socket::Open({});
+  for (const auto* socket : {&links, &routes, &neighs, &dumps}) {
+    if (!*socket) return tl::make_unexpected(socket->error());
+  }
+  auto devlink = netlink::DevlinkMonitor::Open();
+  if (!devlink) return tl::make_unexpected(devlink.error());
+  std::vector<Subscription> rtnetlink;
+  rtnetlink.push_back({"links", std::move(*links), &Subscriptions::DumpLinks});
+  rtnetlink.push_back({"routes", std::move(*routes), &Subscriptions::DumpRoutes});
+  rtnetlink.push_back({"neighbours", std::move(*neighs), &Subscriptions::DumpNeighs});
+  return std::unique_ptr<Subscriptions>(
+      new Subscriptions{std::move(rtnetlink), std::move(*devlink), true, std::move(*dumps)});
+}
+
+template <typename Parser>
+Result<void> Watcher::Subscriptions::Read(const char* what, void (*request)(MessageBuffer&, std::uint32_t),
+                                          Parser parse, std::vector<KernelEvent>& events) {
+  MessageBuffer buffer;
+  request(buffer, dumps.NextSeq());
+  auto values = dumps.Collect(buffer, what, parse);
+  if (!values) return tl::make_unexpected(values.error());
+  events.emplace_back(std::move(*values));
+  return {};
+}
+
+Result<void> Watcher::Subscriptions::DumpLinks(std::vector<KernelEvent>& events) {
+  if (auto links = Read("list links", netlink::AppendLinkDump, netlink::ParseLink, events); !links) return links;
+  const auto request = [](MessageBuffer& buffer, std::uint32_t seq) {
+    netlink::AppendAddressDump(buffer, seq, Family::kIpv4);
+  };
+  if (auto addresses = Read("list addresses", request, netlink::ParseAddress, events); !addresses) return addresses;
+  events.emplace_back(flow::Change{flow::EverythingChanged{}});  // rules share this subscription
+  return {};
+}
+
+Result<void> Watcher::Subscriptions::DumpRoutes(std::vector<KernelEvent>& events) {
+  events.emplace_back(flow::Change{flow::EverythingChanged{}});
+  return {};
+}
+
+Result<void> Watcher::Subscriptions::DumpNeighs(std::vector<KernelEvent>& events) {
+  const auto request = [](MessageBuffer& buffer, std::uint32_t seq) {
+    netlink::AppendNeighDump(buffer, seq, Family::kIpv4);
+  };
+  return Read("list neighbours", request, netlink::ParseNeigh, events);
+}
+
+void Watcher::Subscriptions::Receive(Subscription& subscription, std::vector<KernelEvent>& events, bool& more) {
+  const auto status = subscription.socket.Receive([&](const nlmsghdr& message) { ParseInto(events, message); });
+  if (!status) {
+    events.emplace_back(Trouble{status.error()});
+    subscription.lost = true;
+  } else if (*status == ReceiveStatus::kOverflow) {
+    events.emplace_back(Overflow{subscription.what});
+    subscription.lost = true;
+    more = true;
+  } else if (*status == ReceiveStatus::kMore) {
+    more = true;
+  }
+}
+
+void Watcher::Subscriptions::ReceiveDevlink(std::vector<KernelEvent>& events) {
+  // A devlink event is rare and tells little by itself (a port without its netdev): the tables are read as a whole.
+  const auto status = devlink.Receive([&](const Event<netlink::DevlinkPort>&) { devlink_lost = true; });
+  if (!status) {
+    events.emplace_back(Trouble{status.error()});
+    devlink_lost = true;
+  } else if (*status == ReceiveStatus::kOverflow) {
+    events.emplace_back(Overflow{"devlink"});
+    devlink_lost = true;
+  }
+}
+
+void Watcher::Subscriptions::Recover(std::vector<KernelEvent>& events) {
+  const auto now = std::chrono::steady_clock::now();
+  for (Subscription& subscription : rtnetlink) {
+    if (!subscription.lost || now < subscription.repeat) continue;
+    subscription.repeat = now + kRepeat;
+    if (auto dumped = (this->*subscription.dump)(events); dumped) {
+      subscription.lost = false;
+    } else {
+      events.emplace_back(Trouble{dumped.error()});
+    }
+  }
+  if (!devlink_lost) return;
+  if (auto state = ReadDevlink(); state) {
+    events.emplace_back(std::move(*state));
+    devlink_lost = false;
+  } else {
+    events.emplace_back(Trouble{state.error()});
+  }
+}
+
+bool Watcher::Subscriptions::anything_lost() const {
+  for (const Subscription& subscription : rtnetlink) {
+    if (subscription.lost) return true;
+  }
+  return devlink_lost;
+}
+
+// ---- the thread -----------------------------------------------------------------------------------------------------
+
+Watcher::Watcher(std::unique_ptr<Subscriptions> subscriptions, Sink sink, Notifier wake)
+    : subscriptions_(std::move(subscriptions)), sink_(std::move(sink)), wake_(std::move(wake)) {
+  thread_ = std::thread([this] { Run(); });
+}
+
+Watcher::~Watcher() {
+  stopping_ = true;
+  wake_.Notify();
+  thread_.join();
+}
+
+Result<std::unique_ptr<Watcher>> Watcher::Start(Sink sink) {
+  auto subscriptions = Subscriptions::Open();
+  if (!subscriptions) return tl::make_unexpected(subscriptions.error());
+  auto wake = Notifier::Create();
+  if (!wake) return tl::make_unexpected(wake.error());
+  return std::unique_ptr<Watcher>(new Watcher(std::move(*subscriptions), std::move(sink), std::move(*wake)));
+}
+
+void Watcher::RequestBarrier(std::uint64_t id) {
+  barrier_requested_ = id;
+  wake_.Notify();
+}
+
+void Watcher::Run() {
+  while (!stopping_ && Turn()) {
+    std::array<pollfd, 5> fds{};
+    std::size_t count = 0;
+    for (const auto& subscription : subscriptions_->rtnetlink) fds[count++] = {subscription.socket.fd(), POLLIN, 0};
+    fds[count++] = {subscriptions_->devlink.fd(), POLLIN, 0};
+    fds[count++] = {wake_.fd(), POLLIN, 0};
+    const int timeout = subscriptions_->anything_lost() ? static_cast<int>(kRepeat.count()) : -1;
+    poll(fds.data(), count, timeout);  // an error (EINTR) is a turn that finds nothing
+  }
+}
+
+// Reads everything that is there, gives it to the sink, and answers a barrier. False: the sink wants no more.
+bool Watcher::Turn() {
+  wake_.Consume();
+  // Read before the sockets are: what was announced before the request is then in this turn's events.
+  const std::uint64_t barrier = barrier_requested_;
+  bool more = true;
+  while (more && !stopping_) {
+    more = false;
+    std::vector<KernelEvent> events;
+    for (auto& subscription : subscriptions_->rtnetlink) subscriptions_->Receive(subscription, events, more);
+    subscriptions_->ReceiveDevlink(events);
+    if (!more) {
+      subscriptions_->Recover(events);
+      if (barrier > barrier_given_ && !subscriptions_->anything_lost()) {
+        events.emplace_back(Barrier{barrier});
+        barrier_given_ = barrier;
+      }
+    }
+    if (!events.empty() && !sink_(std::move(events))) return false;
+  }
+  return true;
+}
+
+}  // namespace dpuflow::kernel

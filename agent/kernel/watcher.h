@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The watcher reads what the kernel announces and, when announcements are lost, reads the tables themselves.
+//
+// It has a thread of its own, because dumps take rtnl, which a driver may hold for seconds. That thread gives values
+// to a sink, in batches and in the order in which the kernel announced them. It keeps no table.
+//
+//   start:      subscribe, then dump everything           -> snapshots
+//   running:    notifications                             -> events
+//   overflow:   ENOBUFS on a subscription                 -> snapshots of its tables; for routes, which are not
+//                                                            mirrored, EverythingChanged
+//
+// Three subscriptions, so that a flood of one kind cannot cost another: links, addresses and rules; routes and
+// nexthops; neighbours. devlink is the fourth.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "agent/daemon/notifier.h"
+#include "agent/flow/events.h"
+#include "agent/kernel/switch_ports.h"
+#include "netlink/devlink.h"
+#include "netlink/socket.h"
+
+namespace dpuflow::kernel {
+
+// Whole tables, as read at the start and after an overflow.
+struct DevlinkState {
+  std::vector<Eswitch> eswitches;
+  std::vector<netlink::DevlinkPort> ports;
+};
+using Links = std::vector<netlink::Link>;
+using Addresses = std::vector<netlink::Address>;
+using Neighs = std::vector<netlink::Neigh>;
+
+// Everything that the kernel had announced when the barrier was requested has been given to the sink before this.
+struct Barrier {
+  std::uint64_t id = 0;
+};
+
+// Notifications were lost, or a dump failed; what follows makes up for it.
+struct Overflow {
+  std::string what;  // "routes", "links", "neighbours", "devlink"
+};
+struct Trouble {
+  Error error;
+};
+
+using KernelEvent = std::variant<flow::Change, netlink::Event<netlink::Link>, netlink::Event<netlink::Address>,
+                                 netlink::Event<netlink::Neigh>, Links, Addresses, Neighs, DevlinkState, Barrier,
+                                 Overflow, Trouble>;
+
+// Takes a batch, on the watcher's thread; may block (then the kernel's queues fill, and a dump follows). False: stop.
+using Sink = std::function<bool(std::vector<KernelEvent>)>;
+
+class Watcher {
+ public:
+  // Opens the subscriptions and starts the thread; the first batches are the snapshots. Errors: those of the sockets.
+  static Result<std::unique_ptr<Watcher>> Start(Sink sink);
+  ~Watcher();  // ends the thread and waits for it
+  Watcher(const Watcher&) = delete;
+  Watcher& operator=(const Watcher&) = delete;
+
+  // Any thread. A Barrier with this id, or a later one, reaches the sink when everything announced so far has. Ids
+  // rise.
+  void RequestBarrier(std::uint64_t id);
+
+ private:
+  struct Subscriptions;
+  Watcher(std::unique_ptr<Subscriptions> subscriptions, Sink sink, Notifier wake);
+  void Run();
+  bool Turn();
+
+  std::unique_ptr<Subscriptions> subscriptions_;
+  Sink sink_;
+  Notifier wake_;  // a barrier was requested, or the end has come
+  std::atomic<std::uint64_t> barrier_requested_{0};
+  std::uint64_t barrier_given_ = 0;  // the thread's
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+}  // namespace dpuflow::kernel

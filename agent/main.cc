@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// dpuflowd: the wiring diagram. Configuration, loop, agent, API; then the loop runs until a signal ends it.
+#include <csignal>
+#include <cstdio>
+
+#include "agent/agent.h"
+#include "agent/api/server.h"
+#include "agent/daemon/capabilities.h"
+#include "agent/daemon/command_line.h"
+#include "agent/daemon/config.h"
+#include "agent/daemon/event_loop.h"
+#include "agent/daemon/lock.h"
+#include "agent/daemon/log.h"
+#include "agent/daemon/notify.h"
+#include "agent/handlers.h"
+
+namespace dpuflow {
+namespace {
+
+// Everything that can fail at the start, as one sentence.
+Result<int> Run(const Config& config) {
+  if (auto capable = CheckCapabilities(); !capable) return tl::make_unexpected(capable.error());
+  auto lock = InstanceLock::Take(config.lock);
+  if (!lock) return tl::make_unexpected(lock.error());
+  auto loop = EventLoop::Create();
+  if (!loop) return tl::make_unexpected(loop.error());
+  auto manager = ServiceManager::Create(**loop);
+  if (!manager) return tl::make_unexpected(manager.error());
+
+  // Before the agent starts its threads, so that they inherit the blocked signals. There may be no agent yet.
+  Agent* running = nullptr;
+  const auto stop = [&](int signal) {
+    log::Info({}, "stopping on {}", sigabbrev_np(signal));
+    manager->Stopping();
+    if (running == nullptr) return (*loop)->Quit(0);
+    running->Stop([&] { (*loop)->Quit(0); });
+    running = nullptr;  // a second signal ends at once
+  };
+  auto terminate = (*loop)->AddSignal(SIGTERM, stop);
+  if (!terminate) return tl::make_unexpected(terminate.error());
+  auto interrupt = (*loop)->AddSignal(SIGINT, stop);
+  if (!interrupt) return tl::make_unexpected(interrupt.error());
+
+  auto agent = Agent::Start(config, **loop);
+  if (!agent) return tl::make_unexpected(agent.error());
+  running = agent->get();
+
+  api::Service service({"dpuflow", "dpuflowd", DPUFLOW_VERSION, "https://github.com/dpuflow/dpuflow"});
+  RegisterHandlers(service, **agent);
+  api::ServerOptions options;
+  options.socket_path = config.socket;
+  api::Server server(service, (*loop)->raw(), options);
+  if (auto listening = server.Listen(); !listening) return tl::make_unexpected(listening.error());
+
+  (*agent)->OnReady([&] {
+    const std::size_t ports = (*agent)->ports().slots().size();
+    manager->Ready(fmt::format("{} ports", ports));
+    log::Info({}, "ready, {} ports", ports);
+  });
+  return (*loop)->Run();
+}
+
+int Main(int argc, char** argv) {
+  const auto options = ParseCommandLine(argc, argv);
+  if (!options) {
+    fmt::print(stderr, "dpuflowd: {}\n", options.error().extack);
+    return kExitUsage;
+  }
+  if (options->action == Options::Action::kPrint) {
+    fmt::print("{}", options->text);
+    return 0;
+  }
+  const auto config = LoadConfig(*options);
+  if (!config) {
+    for (const ConfigProblem& problem : config.error()) fmt::print(stderr, "dpuflowd: {}\n", ToString(problem));
+    return kExitUsage;
+  }
+  if (options->action == Options::Action::kCheck) return 0;
+  log::Init(config->log_level);
+  const auto code = Run(*config);
+  if (code) return *code;
+  log::Error({{"ERRNO", code.error().code}}, "{}", code.error());
+  return 1;
+}
+
+}  // namespace
+}  // namespace dpuflow
+
+int main(int argc, char** argv) { return dpuflow::Main(argc, argv); }

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The one seam to hardware.
+//
+// The loop submits operations and requests; a backend does them elsewhere and gives reports to the sink with which it
+// was made. Nothing here blocks: what takes rtnl, or waits for a driver, happens on the backend's threads.
+//
+// Operations of one flow are done in the order of their submission (the pipeline has at most one of a flow under way).
+// Requests about a port (Prepare, Release, Sweep) are done one after another, in order. Between the two there is no
+// order: whoever releases a port first waits for the outcomes of its operations.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "agent/flow/events.h"
+
+namespace dpuflow::offload {
+
+using Outcomes = std::vector<flow::Outcome>;
+
+// A port is ready for operations, or is left alone for `refusal`, which `hint`, a command, ends.
+struct PortPrepared {
+  std::uint32_t port = 0;
+  std::string refusal;  // one sentence; empty: ready
+  std::string hint;
+};
+
+// Nothing of ours is left on the port.
+struct PortReleased {
+  std::uint32_t port = 0;
+};
+
+// All our entries of one port with their counters. `began` is before the first counter was read.
+struct Swept {
+  std::uint32_t port = 0;
+  flow::TimePoint began;
+  std::vector<flow::Sample> samples;
+};
+
+// A sweep or a release that failed, to be logged; a sweep is tried again at the next period.
+struct BackendTrouble {
+  std::uint32_t port = 0;
+  Error error;
+};
+
+using Report = std::variant<Outcomes, PortPrepared, PortReleased, Swept, BackendTrouble>;
+using ReportSink = std::function<void(Report)>;  // called on the backend's threads; may block
+
+class Backend {
+ public:
+  Backend() = default;
+  Backend(const Backend&) = delete;
+  Backend& operator=(const Backend&) = delete;
+  virtual ~Backend() = default;
+
+  // Takes operations from the front of `operations`, as many as there is room for, and erases them there.
+  virtual void Submit(std::vector<flow::Operation>& operations) = 0;
+
+  // Makes `port` ready: a place for filters, none of ours from an earlier run left, the classifier attached.
+  virtual void Prepare(std::uint32_t port, const std::string& name) = 0;
+  // Takes everything of ours off the port, and nothing else.
+  virtual void Release(std::uint32_t port) = 0;
+  // Reads the counters of all our entries on the port. Dropped while an earlier sweep of it is still under way.
+  virtual void Sweep(std::uint32_t port) = 0;
+};
+
+}  // namespace dpuflow::offload

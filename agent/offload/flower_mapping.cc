@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/offload/flower_mapping.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace dpuflow::offload {
+namespace {
+
+using flow::Table;
+
+constexpr std::array<std::uint8_t, 4> kMagic = {'d', 'p', 'u', 'f'};
+constexpr std::uint8_t kVersion = 1;
+
+std::uint32_t ChainOf(Table table) {
+  switch (table) {
+    case Table::kGuard:
+    case Table::kL2Source:
+      return 0;
+    case Table::kL2Destination:
+      return 1;
+    case Table::kL3:
+      break;
+  }
+  return 2;
+}
+
+netlink::Masked<IpAddress> MaskedPrefix(const IpPrefix& prefix) {
+  // The mask is the highest address of the prefix whose network part is all ones.
+  const IpAddress ones = netlink::Exact(prefix.address).mask;
+  return {prefix.address, IpPrefix::Canonical(ones, prefix.length).address};
+}
+
+netlink::FlowerKey ToKey(const flow::Match& match) {
+  netlink::FlowerKey key;
+  if (match.table == Table::kL2Source) key.eth_src = netlink::Exact(match.mac);
+  if (match.table == Table::kL2Destination) key.eth_dst = netlink::Exact(match.mac);
+  if (match.source) key.ip_src = MaskedPrefix(*match.source);
+  if (match.destination) key.ip_dst = MaskedPrefix(*match.destination);
+  if (match.ttl_expires) key.ip_ttl = netlink::Masked<std::uint8_t>{0, 0xfe};
+  return key;
+}
+
+std::vector<netlink::Action> ToActions(const flow::Action& action, std::uint16_t ethertype) {
+  if (const auto* jump = std::get_if<flow::GotoTable>(&action)) return {netlink::GotoAction{ChainOf(jump->table)}};
+  if (const auto* route = std::get_if<flow::RouteTo>(&action)) {
+    const flow::Adjacency& adjacency = route->adjacency;
+    const Family family = ethertype == flow::kEthertypeIpv4 ? Family::kIpv4 : Family::kIpv6;
+    return {netlink::PeditAction{adjacency.destination, adjacency.source, family},
+            netlink::RedirectAction{adjacency.egress}};
+  }
+  return {netlink::TrapAction{}};
+}
+
+}  // namespace
+
+Place PlaceOf(const flow::Match& match) {
+  switch (match.table) {
+    case Table::kGuard:
+      return {0, static_cast<std::uint16_t>(match.ttl_expires ? 1 : 2)};
+    case Table::kL2Source:
+      return {0, static_cast<std::uint16_t>(match.source ? 6 : 5)};
+    case Table::kL2Destination:
+    case Table::kL3:
+      break;
+  }
+  return {ChainOf(match.table), 1};
+}
+
+netlink::Filter ToFilter(const flow::Rule& rule, flow::FlowId flow, std::uint32_t parent) {
+  const Place place = PlaceOf(rule.match);
+  netlink::Filter filter;
+  filter.id = {rule.match.port, parent, place.chain, place.prio, rule.match.ethertype, HandleOf(flow)};
+  filter.key = ToKey(rule.match);
+  filter.actions = ToActions(rule.action, rule.match.ethertype);
+  filter.cookie = CookieOf({rule.match.table, flow});
+  return filter;
+}
+
+netlink::Cookie CookieOf(const Owner& owner) {
+  netlink::Cookie cookie{};
+  std::ranges::copy(kMagic, cookie.begin());
+  cookie[4] = kVersion;
+  cookie[5] = static_cast<std::uint8_t>(owner.table);
+  std::memcpy(&cookie[8], &owner.flow, sizeof owner.flow);
+  return cookie;
+}
+
+std::optional<Owner> OwnerOf(const netlink::Cookie& cookie) {
+  if (!std::equal(kMagic.begin(), kMagic.end(), cookie.begin()) || cookie[5] >= flow::kTables) return std::nullopt;
+  Owner owner;
+  owner.table = static_cast<Table>(cookie[5]);
+  std::memcpy(&owner.flow, &cookie[8], sizeof owner.flow);
+  return owner;
+}
+
+}  // namespace dpuflow::offload

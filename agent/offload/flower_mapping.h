@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Rules as tc flower filters, and back to whose they are. Pure.
+//
+//   chain 0   prio 1   guard: TTL 0 and 1          trap
+//             prio 2   guard: martian sources      trap
+//             prio 5   L2 source                   goto chain 1
+//             prio 6   L2 source + IP source       goto chain 1      (a port has one shape or the other)
+//             prio 16  the classifier (cls_bpf): whatever was not matched
+//   chain 1   prio 1   L2 destination              goto chain 2
+//             prio 16  the classifier
+//   chain 2   prio 1   L3 routing flows            set MACs, TTL - 1, redirect
+//             prio 16  the classifier
+//
+// One key shape and one ethertype per (chain, prio); `goto` lands on prio 1, so chains 1 and 2 begin there. Chains 0 to
+// 3 and priorities 1 to 16 are what every firmware takes (mlx5, lib/fs_chains.c).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "agent/flow/events.h"
+#include "netlink/flower.h"
+
+namespace dpuflow::offload {
+
+inline constexpr std::uint32_t kChains = 3;             // 0, 1, 2
+inline constexpr std::uint16_t kClassifierPrio = 16;
+inline constexpr std::uint32_t kClassifierHandle = 1;
+inline constexpr std::uint16_t kEthertypeAll = 0x0003;  // ETH_P_ALL
+
+struct Place {
+  std::uint32_t chain = 0;
+  std::uint16_t prio = 0;
+
+  auto operator<=>(const Place&) const = default;
+};
+[[nodiscard]] Place PlaceOf(const flow::Match& match);
+
+// The filter that does what `rule` says. `parent` is the port's: kClsactIngress or kPlainIngress.
+[[nodiscard]] netlink::Filter ToFilter(const flow::Rule& rule, flow::FlowId flow, std::uint32_t parent);
+
+// Handles begin high, where neither people nor the kernel's own numbering go.
+[[nodiscard]] constexpr std::uint32_t HandleOf(flow::FlowId flow) { return 0x80000000u | flow; }
+
+// Every filter of ours carries "dpuf", a version, its table and its flow. Another cookie, or none: foreign.
+struct Owner {
+  flow::Table table = flow::Table::kGuard;
+  flow::FlowId flow = 0;
+
+  bool operator==(const Owner&) const = default;
+};
+[[nodiscard]] netlink::Cookie CookieOf(const Owner& owner);
+[[nodiscard]] std::optional<Owner> OwnerOf(const netlink::Cookie& cookie);
+
+}  // namespace dpuflow::offload

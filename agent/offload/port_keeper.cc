@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/offload/port_keeper.h"
+
+#include <linux/pkt_sched.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "agent/offload/flower_mapping.h"
+#include "netlink/rtnl.h"
+#include "netlink/tc.h"
+
+namespace dpuflow::offload {
+namespace {
+
+using netlink::MessageBuffer;
+
+constexpr std::string_view kClassifierName = "dpuflow";
+
+tl::unexpected<PortKeeper::Refusal> Refuse(std::string sentence, std::string hint) {
+  return tl::make_unexpected(PortKeeper::Refusal{std::move(sentence), std::move(hint)});
+}
+
+// A qdisc, filter or device that is not there any more is as good as removed.
+bool IsGone(const Error& error) {
+  return error.code == ENOENT || error.code == ENODEV || error.code == EINVAL;
+}
+
+// What a refused trial filter says about the port.
+tl::unexpected<PortKeeper::Refusal> ExplainProbe(const Error& error, const std::string& name) {
+  if (error.extack.find("TC offload is disabled") != std::string::npos) {
+    return Refuse("hardware offload of tc is off", fmt::format("ethtool -K {} hw-tc-offload on", name));
+  }
+  if (error.code == ENOENT) {
+    return Refuse(fmt::format("this kernel lacks the flower classifier or an action of it ({})", ToString(error)),
+                  "modprobe cls_flower act_mirred act_pedit act_gact");
+  }
+  return Refuse(fmt::format("the driver refuses exact-match filters with chains ({})", ToString(error)),
+                "dmesg | tail");
+}
+
+}  // namespace
+
+Result<PortKeeper> PortKeeper::Open(int program) {
+  netlink::SocketOptions options;
+  options.receive_buffer = 4 << 20;
+  auto socket = netlink::Socket::Open(options);
+  if (!socket) return tl::make_unexpected(socket.error());
+  return PortKeeper(std::move(*socket), program);
+}
+
+tl::expected<Footing, PortKeeper::Refusal> PortKeeper::FindFooting(std::uint32_t port, const std::string& name) {
+  MessageBuffer request;
+  netlink::AppendQdiscDump(request, socket_.NextSeq());
+  const auto qdiscs = socket_.Collect(request, "list qdiscs", netlink::ParseQdisc);
+  if (!qdiscs) return Refuse(ToString(qdiscs.error()), "tc qdisc show dev " + name);
+  for (const netlink::Qdisc& qdisc : *qdiscs) {
+    if (qdisc.ifindex != port || qdisc.parent != TC_H_CLSACT) continue;
+    if (qdisc.ingress_block != 0) {
+      return Refuse(fmt::format("its ingress uses the shared block {}", qdisc.ingress_block),
+                    fmt::format("tc qdisc del dev {} {}", name, qdisc.kind));
+    }
+    return Footing{qdisc.kind == "clsact" ? netlink::kClsactIngress : netlink::kPlainIngress, false};
+  }
+  MessageBuffer add;
+  netlink::AppendClsactAdd(add, socket_.NextSeq(), port);
+  if (auto added = socket_.Transact(add, "add clsact on " + name); !added) {
+    return Refuse(ToString(added.error()), fmt::format("tc qdisc add dev {} clsact", name));
+  }
+  return Footing{netlink::kClsactIngress, true};
+}
+
+tl::expected<Footing, PortKeeper::Refusal> PortKeeper::Prepare(std::uint32_t port, const std::string& name) {
+  auto footing = FindFooting(port, name);
+  if (!footing) return footing;
+  const auto give_up = [&](Refusal refusal) {
+    (void)Release(port, *footing);
+    return tl::make_unexpected(std::move(refusal));
+  };
+  if (auto removed = RemoveOurs(port, footing->parent); !removed) {
+    return give_up({ToString(removed.error()), fmt::format("tc filter show dev {} ingress", name)});
+  }
+  if (auto probed = Probe(port, name, *footing); !probed) return give_up(probed.error());
+  if (auto attached = AttachClassifier(port, footing->parent); !attached) {
+    return give_up({ToString(attached.error()), fmt::format("tc filter show dev {} ingress", name)});
+  }
+  return footing;
+}
+
+tl::expected<void, PortKeeper::Refusal> PortKeeper::Probe(std::uint32_t port, const std::string& name,
+                                                          const Footing& footing) {
+  // Matches nothing that is sent: the source is a locally administered address that nobody has.
+  flow::Rule rule;
+  rule.match.table = flow::Table::kL2Source;
+  rule.match.port = port;
+  rule.match.mac = MacAddress{{0x02, 'd', 'p', 'u', 'f', 0}};
+  rule.action = flow::GotoTable{flow::Table::kL2Destination};
+  const netlink::Filter filter = ToFilter(rule, 0, footing.parent);
+  MessageBuffer add;
+  if (auto appended = netlink::AppendFilterAdd(add, socket_.NextSeq(), filter); !appended) {
+    return ExplainProbe(appended.error(), name);
+  }
+  if (auto added = socket_.Transact(add, "offload a trial filter on " + name); !added) {
+    return ExplainProbe(added.error(), name);
+  }
+  MessageBuffer remove;
+  (void)netlink::AppendFilterDelete(remove, socket_.NextSeq(), filter.id);
+  if (auto removed = socket_.Transact(remove, "remove the trial filter from " + name); !removed) {
+    return ExplainProbe(removed.error(), name);
+  }
+  return {};
+}
+
+Result<void> PortKeeper::RemoveOurs(std::uint32_t port, std::uint32_t parent) {
+  const netlink::FilterDump where{port, parent, std::nullopt, true};
+  const auto filters = netlink::ListTerse(socket_, where);
+  if (!filters) return tl::make_unexpected(filters.error());
+  MessageBuffer requests;
+  for (const netlink::TerseFilter& filter : *filters) {
+    if (filter.cookie && OwnerOf(*filter.cookie)) {
+      (void)netlink::AppendFilterDelete(requests, socket_.NextSeq(), filter.id);
+    }
+  }
+  const auto programs = netlink::ListBpfFilters(socket_, {port, parent, std::nullopt, false});
+  if (!programs) return tl::make_unexpected(programs.error());
+  for (const netlink::InstalledBpfFilter& filter : *programs) {
+    if (filter.name == kClassifierName) (void)netlink::AppendBpfFilterDelete(requests, socket_.NextSeq(), filter.id);
+  }
+  if (requests.empty()) return {};
+  for (const netlink::BatchResult& result : socket_.TransactBatch(requests, "remove our filters")) {
+    if (!result.done() && !IsGone(result.error)) return tl::make_unexpected(result.error);
+  }
+  return {};
+}
+
+Result<void> PortKeeper::AttachClassifier(std::uint32_t port, std::uint32_t parent) {
+  for (std::uint32_t chain = 0; chain < kChains; ++chain) {
+    netlink::BpfFilter filter;
+    filter.id = {port, parent, chain, kClassifierPrio, kEthertypeAll, kClassifierHandle};
+    filter.program = program_;
+    filter.name = kClassifierName;
+    MessageBuffer request;
+    if (auto appended = netlink::AppendBpfFilterAdd(request, socket_.NextSeq(), filter); !appended) return appended;
+    if (auto added = socket_.Transact(request, fmt::format("attach the classifier at ifindex {} chain {}", port, chain));
+        !added) {
+      return added;
+    }
+  }
+  return {};
+}
+
+Result<void> PortKeeper::Release(std::uint32_t port, const Footing& footing) {
+  if (auto removed = RemoveOurs(port, footing.parent); !removed) {
+    return IsGone(removed.error()) ? Result<void>{} : removed;
+  }
+  return footing.made_clsact ? RemoveClsact(port) : Result<void>{};
+}
+
+Result<void> PortKeeper::RemoveClsact(std::uint32_t port) {
+  constexpr std::uint32_t kClsactEgress = 0xFFFFFFF3;
+  for (const std::uint32_t parent : {netlink::kClsactIngress, kClsactEgress}) {
+    const auto filters = netlink::ListTerse(socket_, {port, parent, std::nullopt, true});
+    if (!filters) return tl::make_unexpected(filters.error());
+    if (!filters->empty()) return {};  // foreign: the qdisc stays for them
+  }
+  MessageBuffer request;
+  netlink::AppendClsactDelete(request, socket_.NextSeq(), port);
+  auto deleted = socket_.Transact(request, fmt::format("delete clsact at ifindex {}", port));
+  return !deleted && IsGone(deleted.error()) ? Result<void>{} : deleted;
+}
+
+Result<std::vector<flow::Sample>> PortKeeper::ReadCounters(std::uint32_t port, const Footing& footing) {
+  const auto filters = netlink::ListTerse(socket_, {port, footing.parent, std::nullopt, true});
+  if (!filters) return tl::make_unexpected(filters.error());
+  std::vector<flow::Sample> samples;
+  samples.reserve(filters->size());
+  for (const netlink::TerseFilter& filter : *filters) {
+    const auto owner = filter.cookie ? OwnerOf(*filter.cookie) : std::nullopt;
+    if (!owner) continue;
+    samples.push_back({owner->flow, filter.counters.packets, filter.counters.bytes, filter.in_hw});
+  }
+  return samples;
+}
+
+}  // namespace dpuflow::offload

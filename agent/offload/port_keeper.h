@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the agent does to a port besides its entries: qdisc, classifier, leftovers, counters. All of it takes rtnl, which
+// a driver may hold for seconds, so it runs on a thread of the backend.
+//
+// Rules of the house: a clsact or `ingress` qdisc that is there is used as it is; nothing is touched that does not carry
+// our cookie (filters) or our name (classifier); what fails is undone.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "agent/offload/backend.h"
+#include "netlink/flower.h"
+#include "netlink/socket.h"
+
+namespace dpuflow::offload {
+
+// Where the filters of a port go, and what of it is ours.
+struct Footing {
+  std::uint32_t parent = netlink::kClsactIngress;
+  bool made_clsact = false;
+
+  bool operator==(const Footing&) const = default;
+};
+
+class PortKeeper {
+ public:
+  // `program` is the classifier's descriptor, borrowed.
+  static Result<PortKeeper> Open(int program);
+
+  // Errors: `extack` holds the sentence to show, `hint` the command that mends it.
+  struct Refusal {
+    std::string sentence;
+    std::string hint;
+  };
+  tl::expected<Footing, Refusal> Prepare(std::uint32_t port, const std::string& name);
+
+  // Entries, classifier, and a clsact that we made unless something foreign stands on it. A port that is gone is done.
+  Result<void> Release(std::uint32_t port, const Footing& footing);
+
+  Result<std::vector<flow::Sample>> ReadCounters(std::uint32_t port, const Footing& footing);
+
+ private:
+  PortKeeper(netlink::Socket socket, int program) : socket_(std::move(socket)), program_(program) {}
+  tl::expected<Footing, Refusal> FindFooting(std::uint32_t port, const std::string& name);
+  tl::expected<void, Refusal> Probe(std::uint32_t port, const std::string& name, const Footing& footing);
+  Result<void> RemoveOurs(std::uint32_t port, std::uint32_t parent);
+  Result<void> AttachClassifier(std::uint32_t port, std::uint32_t parent);
+  Result<void> RemoveClsact(std::uint32_t port);
+
+  netlink::Socket socket_;
+  int program_;
+};
+
+}  // namespace dpuflow::offload

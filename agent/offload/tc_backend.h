@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The backend that speaks tc: programmers for entries, one keeper for everything about ports.
+//
+//   loop --Submit--> [shard 0] programmer 0 --+
+//        --Submit--> [shard n] programmer n --+--> sink
+//        --Prepare, Release, Sweep--> keeper -+
+//
+// A flow belongs to one shard, so its operations keep their order. The methods of Backend are the loop's.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "agent/daemon/bounded_queue.h"
+#include "agent/offload/backend.h"
+#include "agent/offload/port_keeper.h"
+#include "agent/offload/programmer.h"
+
+namespace dpuflow::offload {
+
+struct TcBackendOptions {
+  std::size_t programmers = 2;
+  std::size_t queue = 4096;  // operations waiting in each programmer
+  std::size_t batch = 64;    // operations in one datagram at most
+  int program = -1;          // the classifier's descriptor, borrowed
+};
+
+class TcBackend final : public Backend {
+ public:
+  static Result<std::unique_ptr<TcBackend>> Start(const TcBackendOptions& options, ReportSink sink);
+  ~TcBackend() override;  // what was submitted and requested is still done
+
+  void Submit(std::vector<flow::Operation>& operations) override;
+  void Prepare(std::uint32_t port, const std::string& name) override;
+  void Release(std::uint32_t port) override;
+  void Sweep(std::uint32_t port) override;
+
+ private:
+  struct Request {
+    enum class Kind : std::uint8_t { kPrepare, kRelease, kSweep };
+    Kind kind = Kind::kSweep;
+    std::uint32_t port = 0;
+    std::string name;
+  };
+
+  TcBackend(PortKeeper keeper, ReportSink sink);
+  void RunKeeper();
+  void Handle(const Request& request);
+  void HandlePrepare(const Request& request);
+  void HandleRelease(const Request& request);
+  void HandleSweep(const Request& request);
+  [[nodiscard]] std::optional<Footing> FootingOf(std::uint32_t port) const;
+
+  ReportSink sink_;
+  PortKeeper keeper_;  // the keeper thread's
+  mutable std::mutex mutex_;
+  std::map<std::uint32_t, Footing> footings_;  // guarded by mutex_: written by the keeper, read by the loop
+  std::set<std::uint32_t> sweeping_;           // guarded by mutex_
+  BoundedQueue<Request> requests_;
+  std::vector<std::unique_ptr<Programmer>> programmers_;
+  std::thread keeper_thread_;
+};
+
+}  // namespace dpuflow::offload

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/port_manager.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace dpuflow {
+namespace {
+
+// A port that the backend refused is tried again after this: not every obstacle announces its end.
+constexpr std::chrono::seconds kRetry{10};
+
+}  // namespace
+
+void PortManager::Prepare(PortSlot& slot) {
+  slot.state = PortSlot::State::kPreparing;
+  backend_.Prepare(slot.info.link.ifindex, slot.info.link.name);
+}
+
+// Out of service: the flows are forgotten at once; what is in hardware goes when nothing is under way any more.
+void PortManager::Leave(std::uint32_t ifindex, PortSlot& slot) {
+  if (slot.state == PortSlot::State::kReady) {
+    listener_.PortLeft(ifindex);
+    pipeline_.RemovePort(ifindex);
+  }
+  slot.state = PortSlot::State::kReleasing;
+  leaving_.emplace(ifindex, false);
+}
+
+void PortManager::Update(std::map<std::uint32_t, kernel::SwitchPort> found, flow::TimePoint now) {
+  if (closing_) return;
+  for (auto& [ifindex, slot] : slots_) {
+    if (!found.contains(ifindex) && slot.state != PortSlot::State::kReleasing) Leave(ifindex, slot);
+  }
+  for (auto& [ifindex, port] : found) {
+    const auto known = slots_.find(ifindex);
+    if (known == slots_.end()) {
+      PortSlot& slot = slots_[ifindex];
+      slot.info = std::move(port);
+      slot.refusal = slot.info.refusal;
+      slot.hint = slot.info.hint;
+      if (slot.refusal.empty()) {
+        Prepare(slot);
+      } else {
+        slot.state = PortSlot::State::kRefused;
+        listener_.PortRefused(slot);
+      }
+      continue;
+    }
+    PortSlot& slot = known->second;
+    const bool was_refused_for_what_it_is = !slot.info.refusal.empty();
+    const bool changed = !(slot.info == port);
+    slot.info = std::move(port);
+    if (slot.state == PortSlot::State::kReady && !slot.info.refusal.empty()) {
+      Leave(ifindex, slot);
+    } else if (slot.state == PortSlot::State::kReady && changed) {
+      TellPipeline(slot, now);
+    } else if (slot.state == PortSlot::State::kRefused && changed) {
+      if (slot.info.refusal.empty()) {
+        if (was_refused_for_what_it_is || slot.retry_at > now) Prepare(slot);
+      } else {
+        slot.refusal = slot.info.refusal;
+        slot.hint = slot.info.hint;
+      }
+    }
+  }
+}
+
+void PortManager::OnPrepared(const offload::PortPrepared& report, flow::TimePoint now) {
+  const auto found = slots_.find(report.port);
+  if (found == slots_.end() || found->second.state != PortSlot::State::kPreparing) return;
+  PortSlot& slot = found->second;
+  if (report.refusal.empty() && slot.info.refusal.empty()) {
+    slot.state = PortSlot::State::kReady;
+    slot.refusal.clear();
+    slot.hint.clear();
+    TellPipeline(slot, now);
+    listener_.PortReady(report.port);
+    return;
+  }
+  if (report.refusal.empty()) {  // taken by somebody else while it was prepared
+    Leave(report.port, slot);
+    return;
+  }
+  const bool news = slot.refusal != report.refusal;
+  slot.state = PortSlot::State::kRefused;
+  slot.refusal = report.refusal;
+  slot.hint = report.hint;
+  slot.retry_at = now + kRetry;
+  if (news) listener_.PortRefused(slot);
+}
+
+void PortManager::OnReleased(const offload::PortReleased& report, flow::TimePoint /*now*/) {
+  leaving_.erase(report.port);
+  const auto found = slots_.find(report.port);
+  if (found == slots_.end() || found->second.state != PortSlot::State::kReleasing) return;
+  PortSlot& slot = found->second;
+  if (slot.info.refusal.empty()) {  // gone, or we are closing; if it is there again, Update finds it anew
+    slots_.erase(found);
+    return;
+  }
+  slot.state = PortSlot::State::kRefused;
+  slot.refusal = slot.info.refusal;
+  slot.hint = slot.info.hint;
+  listener_.PortRefused(slot);
+}
+
+void PortManager::Advance(flow::TimePoint now) {
+  for (auto& [ifindex, requested] : leaving_) {
+    if (requested || pipeline_.InFlight(ifindex) > 0) continue;
+    requested = true;
+    backend_.Release(ifindex);
+  }
+  if (closing_) return;
+  for (auto& [ifindex, slot] : slots_) {
+    if (slot.state != PortSlot::State::kRefused || !slot.info.refusal.empty() || now < slot.retry_at) continue;
+    slot.retry_at = now + kRetry;
+    Prepare(slot);
+  }
+}
+
+void PortManager::TellPipeline(const PortSlot& slot, flow::TimePoint now) {
+  const auto sysctls = sysctls_.ports.find(slot.info.link.name);
+  const bool checks = sysctls != sysctls_.ports.end() && sysctls->second.rp_filter != 0;
+  pipeline_.SetPort({slot.info.link.ifindex, slot.info.link.address, checks}, now);
+}
+
+void PortManager::OnSysctls(const kernel::Sysctls& sysctls, flow::TimePoint now) {
+  if (sysctls == sysctls_) return;
+  sysctls_ = sysctls;
+  for (const auto& [ifindex, slot] : slots_) {
+    if (slot.state == PortSlot::State::kReady) TellPipeline(slot, now);
+  }
+  pipeline_.OnChange(flow::EverythingChanged{}, now);
+}
+
+void PortManager::ReleaseAll(flow::TimePoint now) {
+  closing_ = true;
+  for (auto it = slots_.begin(); it != slots_.end();) {
+    if (it->second.state == PortSlot::State::kRefused) {
+      it = slots_.erase(it);
+      continue;
+    }
+    it->second.info.refusal.clear();  // nothing to come back to
+    if (it->second.state != PortSlot::State::kReleasing) Leave(it->first, it->second);
+    ++it;
+  }
+  Advance(now);
+}
+
+bool PortManager::settled() const {
+  return std::ranges::none_of(slots_, [](const auto& entry) {
+    return entry.second.state == PortSlot::State::kPreparing || entry.second.state == PortSlot::State::kReleasing;
+  });
+}
+
+std::vector<std::string> PortManager::Names() const {
+  std::vector<std::string> names;
+  for (const auto& [ifindex, slot] : slots_) names.push_back(slot.info.link.name);
+  return names;
+}
+
+kernel::DecisionPorts PortManager::ForDecisions(std::uint32_t ingress_mtu) const {
+  std::uint32_t uplink_mtu = 0;
+  for (const auto& [ifindex, slot] : slots_) {
+    if (slot.info.role == kernel::PortRole::kUplink) uplink_mtu = std::max(uplink_mtu, slot.info.link.mtu);
+  }
+  kernel::DecisionPorts ports;
+  for (const auto& [ifindex, slot] : slots_) {
+    const std::uint32_t largest = ingress_mtu != 0 ? ingress_mtu : std::max(uplink_mtu, slot.info.link.mtu);
+    ports[ifindex] = {slot.info.link.name, slot.state == PortSlot::State::kReady, largest};
+  }
+  return ports;
+}
+
+}  // namespace dpuflow

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The ports of the switch through their lives: found, prepared, taking part, released, gone.
+//
+//   found --refused by what it is (a bridge, a bond)----------------> refused
+//     |                                                                 ^   |
+//     +--> preparing --(the backend: qdisc, classifier, trial)--> ready |   | freed, or tried again
+//              ^                                    | refused ----------+   |
+//              +----------------------------------------------------- ------+
+//   ready --taken by somebody else--> releasing --(our things are off it)--> refused
+//   any   --the netdev is gone------> (forgotten)
+//
+// Lives on the loop. Drives the backend and the pipeline; the classifier is told which ports take part.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+
+#include "agent/flow/pipeline.h"
+#include "agent/kernel/decision.h"
+#include "agent/kernel/switch_ports.h"
+#include "agent/kernel/sysctl.h"
+#include "agent/offload/backend.h"
+
+namespace dpuflow {
+
+struct PortSlot {
+  enum class State : std::uint8_t { kPreparing, kReady, kRefused, kReleasing };
+  kernel::SwitchPort info;
+  State state = State::kPreparing;
+  std::string refusal;  // when refused: one sentence, and the command that ends it
+  std::string hint;
+  flow::TimePoint retry_at;  // when refused by the backend: tried again then
+};
+
+// Tells the classifier that a port takes part from now on, or no longer does.
+class PortListener {
+ public:
+  virtual ~PortListener() = default;
+  virtual void PortReady(std::uint32_t ifindex) = 0;
+  virtual void PortLeft(std::uint32_t ifindex) = 0;
+  virtual void PortRefused(const PortSlot& slot) = 0;  // to be logged
+};
+
+class PortManager {
+ public:
+  PortManager(offload::Backend& backend, flow::Pipeline& pipeline, PortListener& listener)
+      : backend_(backend), pipeline_(pipeline), listener_(listener) {}
+
+  // What devlink and rtnetlink say now. Ports that came are prepared, ports that went are forgotten.
+  void Update(std::map<std::uint32_t, kernel::SwitchPort> found, flow::TimePoint now);
+  void OnPrepared(const offload::PortPrepared& report, flow::TimePoint now);
+  void OnReleased(const offload::PortReleased& report, flow::TimePoint now);
+  // Releases what no longer has operations under way, and tries refused ports again.
+  void Advance(flow::TimePoint now);
+  // Tells the pipeline of sources that a port checks. Read each second.
+  void OnSysctls(const kernel::Sysctls& sysctls, flow::TimePoint now);
+  // Takes all ports out of service; done() when nothing of ours is left on any.
+  void ReleaseAll(flow::TimePoint now);
+
+  [[nodiscard]] bool settled() const;  // no port is being prepared or released
+  [[nodiscard]] bool done() const { return closing_ && slots_.empty(); }
+  [[nodiscard]] const std::map<std::uint32_t, PortSlot>& slots() const { return slots_; }
+  [[nodiscard]] std::vector<std::string> Names() const;
+  // The ports as decisions see them. `ingress_mtu` in bytes; 0: the larger of the port's and the uplinks' MTU.
+  [[nodiscard]] kernel::DecisionPorts ForDecisions(std::uint32_t ingress_mtu) const;
+
+ private:
+  void Prepare(PortSlot& slot);
+  void Leave(std::uint32_t ifindex, PortSlot& slot);
+  void TellPipeline(const PortSlot& slot, flow::TimePoint now);
+
+  offload::Backend& backend_;
+  flow::Pipeline& pipeline_;
+  PortListener& listener_;
+  std::map<std::uint32_t, PortSlot> slots_;
+  std::map<std::uint32_t, bool> leaving_;  // ports taken out of service -> whether their release has been requested
+  kernel::Sysctls sysctls_;
+  bool closing_ = false;
+};
+
+}  // namespace dpuflow

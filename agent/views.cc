@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/views.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "agent/offload/flower_mapping.h"
+
+namespace dpuflow {
+namespace {
+
+using api::Json;
+using flow::Flow;
+
+std::int64_t Milliseconds(flow::Duration duration) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+}
+
+// The prefix in the least words: a host is its address.
+std::string PrefixText(const IpPrefix& prefix) {
+  return prefix.length == prefix.address.bits() ? ToString(prefix.address) : ToString(prefix);
+}
+
+Json MatchView(const flow::Match& match) {
+  Json view = Json::object();
+  if (match.table == flow::Table::kL2Source) view["src_mac"] = ToString(match.mac);
+  if (match.table == flow::Table::kL2Destination) view["dst_mac"] = ToString(match.mac);
+  if (match.source) view["source"] = PrefixText(*match.source);
+  if (match.destination) view["destination"] = PrefixText(*match.destination);
+  if (match.ttl_expires) {
+    view["ttl"] = 0;
+    view["ttl_mask"] = 0xfe;
+  }
+  return view;
+}
+
+Json ActionsView(const std::optional<flow::Rule>& rule, const NameOf& name_of) {
+  Json view = Json::object();
+  if (!rule) return view;
+  if (const auto* jump = std::get_if<flow::GotoTable>(&rule->action)) {
+    view["goto_table"] = std::string(ToString(jump->table));
+  } else if (const auto* route = std::get_if<flow::RouteTo>(&rule->action)) {
+    view["set_src_mac"] = ToString(route->adjacency.source);
+    view["set_dst_mac"] = ToString(route->adjacency.destination);
+    view["decrement_ttl"] = true;
+    view["egress"] = name_of(route->adjacency.egress);
+  } else {
+    view["trap"] = true;
+  }
+  return view;
+}
+
+Json RouteView(const flow::Dependencies& dependencies, const flow::Match& match) {
+  Json view;
+  view["prefix"] = ToString(*dependencies.route);
+  view["table"] = dependencies.table;
+  if (dependencies.nexthop_id != 0) view["nexthop_id"] = dependencies.nexthop_id;
+  if (dependencies.neighs.size() == 1 && match.destination &&
+      dependencies.neighs[0].address != match.destination->address) {
+    view["gateway"] = ToString(dependencies.neighs[0].address);
+  }
+  return view;
+}
+
+}  // namespace
+
+Json FlowView(const Flow& flow, const NameOf& name_of, flow::TimePoint now) {
+  const auto& rule = flow.installed ? flow.installed : flow.wanted;
+  Json view;
+  view["id"] = flow.id;
+  view["table"] = std::string(ToString(flow.match.table));
+  view["port"] = name_of(flow.match.port);
+  view["ifindex"] = flow.match.port;
+  if (flow.match.vlan != flow::kUntagged) view["vlan"] = flow.match.vlan;
+  view["ethertype"] = flow.match.ethertype;
+  view["match"] = MatchView(flow.match);
+  view["actions"] = ActionsView(rule, name_of);
+  view["state"] = std::string(ToString(flow.state()));
+  if (!flow.reason.empty()) view["reason"] = flow.reason;
+  view["age_ms"] = Milliseconds(now - flow.created);
+  view["idle_ms"] = Milliseconds(now - std::max(flow.active, flow.programmed));
+  view["packets"] = flow.packets;
+  view["bytes"] = flow.bytes;
+  view["packets_per_second"] = std::llround(flow.packets_per_second);
+  view["bits_per_second"] = std::llround(flow.bytes_per_second * 8);
+  if (flow.installed || flow.in_flight) {
+    const offload::Place place = offload::PlaceOf(flow.match);
+    view["tc"] = {{"chain", place.chain}, {"prio", place.prio}, {"handle", offload::HandleOf(flow.id)}};
+  }
+  if (flow.dependencies.route) view["route"] = RouteView(flow.dependencies, flow.match);
+  return view;
+}
+
+Json PortView(const PortSlot& slot, const PortNumbers& numbers) {
+  static constexpr std::array<std::string_view, 4> kStates = {"preparing", "ready", "refused", "preparing"};
+  const netlink::Link& link = slot.info.link;
+  const netlink::DevlinkPort& devlink = slot.info.devlink;
+  Json view;
+  view["name"] = link.name;
+  view["ifindex"] = link.ifindex;
+  view["role"] = std::string(ToString(slot.info.role));
+  if (slot.info.role != kernel::PortRole::kUplink) {
+    view["controller"] = devlink.controller;
+    view["pf"] = devlink.pf;
+    if (slot.info.role == kernel::PortRole::kVf) view["vf"] = devlink.vf_or_sf;
+  }
+  view["switch_id"] = link.switch_id;
+  view["devlink"] = fmt::format("{}/{}/{}", devlink.handle.bus, devlink.handle.device, devlink.index);
+  view["mac"] = ToString(link.address);
+  view["mtu"] = link.mtu;
+  view["carrier"] = link.has_carrier();
+  view["state"] = std::string(kStates[static_cast<std::size_t>(slot.state)]);
+  if (slot.state == PortSlot::State::kReleasing) view["reason"] = "our entries are being removed";
+  if (slot.state == PortSlot::State::kRefused) {
+    view["reason"] = slot.refusal;
+    view["hint"] = slot.hint;
+  }
+  view["guards"] = numbers.entries[static_cast<std::size_t>(flow::Table::kGuard)];
+  view["l2_source"] = numbers.entries[static_cast<std::size_t>(flow::Table::kL2Source)];
+  view["l2_destination"] = numbers.entries[static_cast<std::size_t>(flow::Table::kL2Destination)];
+  view["l3"] = numbers.entries[static_cast<std::size_t>(flow::Table::kL3)];
+  view["misses"] = numbers.misses;
+  return view;
+}
+
+Json SampleView(const metrics::Sample& sample) {
+  Json labels = Json::object();
+  for (const auto& [key, value] : sample.labels) labels[key] = value;
+  Json view;
+  view["name"] = sample.name;
+  view["labels"] = std::move(labels);
+  view["value"] = sample.value;
+  view["kind"] = sample.kind == metrics::Kind::kGauge ? "gauge" : "counter";
+  if (!sample.help.empty()) view["help"] = sample.help;
+  return view;
+}
+
+bool FlowFilter::Matches(const Flow& flow, const NameOf& name_of) const {
+  if (table && flow.match.table != *table) return false;
+  if (state && flow.state() != *state) return false;
+  if (vlan && flow.match.vlan != (*vlan == 0 ? flow::kUntagged : *vlan)) return false;
+  if (port && name_of(flow.match.port) != *port) return false;
+  if (destination && (!flow.match.destination || !destination->Contains(flow.match.destination->address))) return false;
+  return true;
+}
+
+tl::expected<FlowFilter, std::string> ParseFlowFilter(const Json& parameters) {
+  const auto text = [&](const char* name) -> std::optional<std::string> {
+    if (!parameters.contains(name)) return std::nullopt;
+    return parameters[name].get<std::string>();
+  };
+  FlowFilter filter;
+  filter.port = text("port");
+  if (const auto table = text("table")) {
+    filter.table = flow::ParseTable(*table);
+    if (!filter.table) return tl::make_unexpected("table");
+  }
+  if (const auto state = text("state")) {
+    filter.state = flow::ParseState(*state);
+    if (!filter.state) return tl::make_unexpected("state");
+  }
+  if (const auto destination = text("destination")) {
+    filter.destination = IpPrefix::Parse(*destination);
+    if (!filter.destination) return tl::make_unexpected("destination");
+  }
+  if (parameters.contains("vlan")) {
+    const auto vlan = parameters["vlan"].get<std::int64_t>();
+    if (vlan < 0 || vlan > 4095) return tl::make_unexpected("vlan");
+    filter.vlan = static_cast<std::uint16_t>(vlan);
+  }
+  return filter;
+}
+
+}  // namespace dpuflow
