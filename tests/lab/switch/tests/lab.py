@@ -91,10 +91,16 @@ def ports_up(*reps):
             wait_until(lambda d=device: read(f"/sys/class/net/{d}/operstate").strip() == "up", f"{device} is up")
 
 
+def tc_batch(commands):
+    """Runs tc commands in one process, each to its end; returns what tc said about those that failed."""
+    done = subprocess.run(["tc", "-force", "-batch", "-"], input="\n".join(commands) + "\n", text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    return done.stderr
+
+
 def clsact(*reps):
-    for rep in reps:
-        sh(f"tc qdisc del dev {rep} clsact", check=False)
-        sh(f"tc qdisc add dev {rep} clsact")
+    """Empty clsact qdiscs, whatever was there."""
+    tc_batch([f"qdisc del dev {rep} clsact" for rep in reps] + [f"qdisc add dev {rep} clsact" for rep in reps])
 
 
 # ---- Frames ----
@@ -273,4 +279,6 @@ def equal(found, expected, what=""):
 
 
 def errno_name(number):
+    if number == errno.EOPNOTSUPP:  # Python prefers its other name
+        return "EOPNOTSUPP"
     return errno.errorcode.get(number, str(number))
