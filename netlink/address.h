@@ -60,7 +60,7 @@ class IpAddress {
 
 // address/length, host bits zero (Canonical makes them so).
 struct IpPrefix {
-  IpAddress address;
+  IpAddress address{};
   std::uint8_t length = 0;
 
   auto operator<=>(const IpPrefix&) const = default;

@@ -14,10 +14,10 @@ namespace dpuflow {
 
 // What went wrong, in the kernel's own words where it had any.
 struct Error {
-  int code = 0;        // errno, positive (EOPNOTSUPP, ENOSPC, ...)
-  std::string doing;   // what was being done, as the end of "cannot ...": "add filter on pf0vf3
-                       // chain 2 prio 1"
-  std::string extack;  // NLMSGERR_ATTR_MSG or the like: the kernel's or driver's sentence; may be empty
+  int code = 0;          // errno, positive (EOPNOTSUPP, ENOSPC, ...)
+  std::string doing{};   // what was being done, as the end of "cannot ...": "add filter on pf0vf3
+                         // chain 2 prio 1"
+  std::string extack{};  // NLMSGERR_ATTR_MSG or the like: the kernel's or driver's sentence; may be empty
 
   bool operator==(const Error&) const = default;
 };

@@ -19,9 +19,9 @@ namespace dpuflow::netlink {
 
 // What every classifier's message has around its options.
 struct FilterEnvelope {
-  FilterId id;
-  std::string kind;                        // "flower", "bpf", ...
-  std::optional<AttributeReader> options;  // TCA_OPTIONS; absent in a header
+  FilterId id{};
+  std::string kind{};                        // "flower", "bpf", ...
+  std::optional<AttributeReader> options{};  // TCA_OPTIONS; absent in a header
 };
 
 // EINVAL for a message that is not about a filter. A fault in the attributes shows in `reader`.
@@ -70,9 +70,9 @@ std::optional<Action> ReadPedit(AttributeReader options);
 
 // One entry of TCA_FLOWER_ACT, from a full or a terse message.
 struct InstalledAction {
-  std::optional<Action> action;  // none: not one that PutActions writes, or a terse message
-  std::optional<Cookie> cookie;  // none also for one of another length than ours
-  FilterCounters counters;
+  std::optional<Action> action{};  // none: not one that PutActions writes, or a terse message
+  std::optional<Cookie> cookie{};  // none also for one of another length than ours
+  FilterCounters counters{};
 };
 
 std::vector<InstalledAction> ReadActions(AttributeReader actions);

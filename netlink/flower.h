@@ -55,25 +55,25 @@ inline Masked<IpAddress> Exact(const IpAddress& address) {
 // TCA_FLOWER_KEY_*. The ethertype is FilterId's; with 802.1Q there, `vlan_ethertype` is the inner
 // one.
 struct FlowerKey {
-  std::optional<std::uint16_t> vlan_id;         // 0..4095
-  std::optional<std::uint16_t> vlan_ethertype;  // host byte order
-  std::optional<Masked<MacAddress>> eth_dst;
-  std::optional<Masked<MacAddress>> eth_src;
-  std::optional<Masked<IpAddress>> ip_src;
-  std::optional<Masked<IpAddress>> ip_dst;
-  std::optional<std::uint8_t> ip_proto;
-  std::optional<Masked<std::uint8_t>> ip_ttl;  // hop limit in IPv6
-  std::optional<std::uint16_t> src_port;       // host byte order; TCP or UDP, by ip_proto
-  std::optional<std::uint16_t> dst_port;
-  std::optional<bool> fragment;  // ip_flags frag / nofrag
+  std::optional<std::uint16_t> vlan_id{};         // 0..4095
+  std::optional<std::uint16_t> vlan_ethertype{};  // host byte order
+  std::optional<Masked<MacAddress>> eth_dst{};
+  std::optional<Masked<MacAddress>> eth_src{};
+  std::optional<Masked<IpAddress>> ip_src{};
+  std::optional<Masked<IpAddress>> ip_dst{};
+  std::optional<std::uint8_t> ip_proto{};
+  std::optional<Masked<std::uint8_t>> ip_ttl{};  // hop limit in IPv6
+  std::optional<std::uint16_t> src_port{};       // host byte order; TCP or UDP, by ip_proto
+  std::optional<std::uint16_t> dst_port{};
+  std::optional<bool> fragment{};  // ip_flags frag / nofrag
 
   bool operator==(const FlowerKey&) const = default;
 };
 
 // act_pedit, extended form; only what routing rewrites. Fields that are not set stay as they are.
 struct PeditAction {
-  std::optional<MacAddress> eth_dst;
-  std::optional<MacAddress> eth_src;
+  std::optional<MacAddress> eth_dst{};
+  std::optional<MacAddress> eth_src{};
   Family decrement_ttl = Family::kNone;  // TTL - 1 (IPv4) or hop limit - 1 (IPv6)
 
   bool operator==(const PeditAction&) const = default;
@@ -105,9 +105,9 @@ using Action =
 using Cookie = std::array<std::uint8_t, 16>;  // TC_COOKIE_MAX_SIZE
 
 struct Filter {
-  FilterId id;
-  FlowerKey key;
-  std::vector<Action> actions;
+  FilterId id{};
+  FlowerKey key{};
+  std::vector<Action> actions{};
   Cookie cookie{};      // on the last action; all zero: none
   bool skip_sw = true;  // TCA_CLS_FLAGS_SKIP_SW
 
@@ -124,22 +124,22 @@ struct FilterCounters {
 
 // A filter as the kernel shows it, from a full dump, a notification or a GET.
 struct InstalledFilter {
-  Filter filter;
+  Filter filter{};
   bool in_hw = false;    // TCA_CLS_FLAGS_IN_HW
   bool complete = true;  // every attribute was understood; false for a filter that this codec could
                          // not have written
-  FilterCounters counters;
+  FilterCounters counters{};
 
   bool operator==(const InstalledFilter&) const = default;
 };
 
 // A line of a terse dump: no key, no action parameters. Of any kind, not only flower.
 struct TerseFilter {
-  FilterId id;
+  FilterId id{};
   bool flower = false;
   bool in_hw = false;
-  std::optional<Cookie> cookie;  // of the last action that has one
-  FilterCounters counters;       // of the last action that counts in hardware
+  std::optional<Cookie> cookie{};  // of the last action that has one
+  FilterCounters counters{};       // of the last action that counts in hardware
 
   bool operator==(const TerseFilter&) const = default;
 };

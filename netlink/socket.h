@@ -62,8 +62,8 @@ enum class Outcome {
 
 struct BatchResult {
   Outcome outcome = Outcome::kUnknown;
-  Error error;   // with kFailed and kUnknown
-  Message echo;  // with NLM_F_ECHO: the notification that the kernel sent to this socket; else empty
+  Error error{};   // with kFailed and kUnknown
+  Message echo{};  // with NLM_F_ECHO: the notification that the kernel sent to this socket; else empty
 
   [[nodiscard]] bool done() const { return outcome == Outcome::kDone; }
 };

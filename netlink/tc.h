@@ -52,8 +52,8 @@ Result<void> AppendFilterGet(MessageBuffer& buffer, std::uint32_t seq, const Fil
 struct FilterDump {
   std::uint32_t ifindex = 0;
   std::uint32_t parent = kClsactIngress;
-  std::optional<std::uint32_t> chain;  // none: all chains
-  bool terse = false;                  // identity, flags, cookies, counters; no key, no action parameters
+  std::optional<std::uint32_t> chain{};  // none: all chains
+  bool terse = false;                    // identity, flags, cookies, counters; no key, no action parameters
 };
 void AppendFilterDump(MessageBuffer& buffer, std::uint32_t seq, const FilterDump& which);
 
@@ -75,14 +75,14 @@ Result<std::vector<TerseFilter>> ListTerse(Socket& socket, FilterDump which);
 
 // A cls_bpf filter in direct-action mode: tc filter add ... protocol all bpf da object-pinned ...
 struct BpfFilter {
-  FilterId id;       // ethertype ETH_P_ALL (3) as a rule
-  int program = -1;  // file descriptor, BPF_PROG_TYPE_SCHED_CLS; borrowed
-  std::string name;  // shown by tc; how the agent knows its own again. Up to 255 bytes
+  FilterId id{};       // ethertype ETH_P_ALL (3) as a rule
+  int program = -1;    // file descriptor, BPF_PROG_TYPE_SCHED_CLS; borrowed
+  std::string name{};  // shown by tc; how the agent knows its own again. Up to 255 bytes
 };
 
 struct InstalledBpfFilter {
-  FilterId id;
-  std::string name;
+  FilterId id{};
+  std::string name{};
   std::uint32_t program_id = 0;       // as in `bpftool prog show`
   std::array<std::uint8_t, 8> tag{};  // hash of the program's instructions
   bool direct_action = false;

@@ -40,7 +40,7 @@ class Transport {
 };
 
 struct SocketOptions {
-  std::vector<unsigned> groups;      // RTNLGRP_* to join
+  std::vector<unsigned> groups{};    // RTNLGRP_* to join
   int receive_buffer = 1024 * 1024;  // bytes; the kernel doubles it. Above rmem_max only with CAP_NET_ADMIN
   int send_buffer = 1024 * 1024;     // bytes; likewise
   bool nonblocking = false;          // O_NONBLOCK on fd(); nothing here blocks in recvmsg either way

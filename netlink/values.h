@@ -20,7 +20,7 @@ namespace dpuflow::netlink {
 // A notification or a line of a dump: `value` is there (added or changed), or it is gone.
 template <typename T>
 struct Event {
-  T value;
+  T value{};
   bool removed = false;
 
   bool operator==(const Event&) const = default;
@@ -29,17 +29,17 @@ struct Event {
 // `ip -d link show`. RTM_NEWLINK.
 struct Link {
   std::uint32_t ifindex = 0;
-  std::string name;
+  std::string name{};
   std::uint32_t flags = 0;   // IFF_UP, IFF_LOWER_UP, ...
   std::uint16_t arphrd = 0;  // ARPHRD_ETHER, ...
   std::uint32_t mtu = 0;     // bytes, L3
-  MacAddress address;
-  std::uint32_t master = 0;    // IFLA_MASTER: the bridge, bond, VRF, ... it is in
-  std::uint32_t lower = 0;     // IFLA_LINK: what a VLAN or macvlan stands on
-  std::string kind;            // IFLA_INFO_KIND: "bridge", "bond", "vlan", ...; empty for a NIC
-  std::string slave_kind;      // IFLA_INFO_SLAVE_KIND: the kind of its master
-  std::string switch_id;       // IFLA_PHYS_SWITCH_ID, lower-case hex; empty where there is none
-  std::string phys_port_name;  // IFLA_PHYS_PORT_NAME: "p0", "c1pf0vf3"
+  MacAddress address{};
+  std::uint32_t master = 0;      // IFLA_MASTER: the bridge, bond, VRF, ... it is in
+  std::uint32_t lower = 0;       // IFLA_LINK: what a VLAN or macvlan stands on
+  std::string kind{};            // IFLA_INFO_KIND: "bridge", "bond", "vlan", ...; empty for a NIC
+  std::string slave_kind{};      // IFLA_INFO_SLAVE_KIND: the kind of its master
+  std::string switch_id{};       // IFLA_PHYS_SWITCH_ID, lower-case hex; empty where there is none
+  std::string phys_port_name{};  // IFLA_PHYS_PORT_NAME: "p0", "c1pf0vf3"
 
   bool operator==(const Link&) const = default;
   [[nodiscard]] bool is_up() const { return (flags & 0x1) != 0; }            // IFF_UP
@@ -49,7 +49,7 @@ struct Link {
 // `ip address show`. RTM_NEWADDR.
 struct Address {
   std::uint32_t ifindex = 0;
-  IpAddress local;
+  IpAddress local{};
   std::uint8_t prefix_length = 0;
   std::uint8_t scope = 0;   // RT_SCOPE_*
   std::uint32_t flags = 0;  // IFA_F_*
@@ -60,8 +60,8 @@ struct Address {
 // `ip neigh show`. RTM_NEWNEIGH of AF_INET and AF_INET6.
 struct Neigh {
   std::uint32_t ifindex = 0;
-  IpAddress address;
-  MacAddress lladdr;
+  IpAddress address{};
+  MacAddress lladdr{};
   std::uint16_t state = 0;  // NUD_*
   std::uint8_t flags = 0;   // NTF_*
 
@@ -71,7 +71,7 @@ struct Neigh {
 // One way out of a route.
 struct NextHop {
   std::uint32_t ifindex = 0;
-  IpAddress gateway;          // RTA_GATEWAY or RTA_VIA (then possibly of the other family); none when on-link
+  IpAddress gateway{};        // RTA_GATEWAY or RTA_VIA (then possibly of the other family); none when on-link
   std::uint8_t flags = 0;     // RTNH_F_DEAD, RTNH_F_LINKDOWN, ...
   std::uint16_t weight = 1;   // rtnh_hops + 1
   bool encapsulated = false;  // RTA_ENCAP is there: an lwtunnel (MPLS, seg6, ...)
@@ -81,25 +81,25 @@ struct NextHop {
 
 // `ip route show`, and the answer of `ip route get`. RTM_NEWROUTE.
 struct Route {
-  IpPrefix destination;     // 0.0.0.0/0 or ::/0 for a default route
+  IpPrefix destination{};   // 0.0.0.0/0 or ::/0 for a default route
   std::uint32_t table = 0;  // RT_TABLE_MAIN = 254, ...
   std::uint8_t type = 0;    // RTN_UNICAST, RTN_LOCAL, RTN_BLACKHOLE, ...
   std::uint8_t protocol = 0;
   std::uint8_t scope = 0;
   std::uint8_t tos = 0;
-  std::uint32_t flags = 0;        // RTM_F_CLONED, RTNH_F_*
-  std::uint32_t metric = 0;       // RTA_PRIORITY
-  std::uint32_t nexthop_id = 0;   // RTA_NH_ID; 0 where the route has none
-  std::uint32_t mtu = 0;          // RTAX_MTU; 0 where the route sets none
-  std::vector<NextHop> nexthops;  // one, or the members of RTA_MULTIPATH; empty for blackhole and its like
+  std::uint32_t flags = 0;          // RTM_F_CLONED, RTNH_F_*
+  std::uint32_t metric = 0;         // RTA_PRIORITY
+  std::uint32_t nexthop_id = 0;     // RTA_NH_ID; 0 where the route has none
+  std::uint32_t mtu = 0;            // RTAX_MTU; 0 where the route sets none
+  std::vector<NextHop> nexthops{};  // one, or the members of RTA_MULTIPATH; empty for blackhole and its like
 
   bool operator==(const Route&) const = default;
 };
 
 // `ip route get DESTINATION from SOURCE iif IFINDEX ...`: the kernel's decision about one packet.
 struct RouteQuery {
-  IpAddress destination;
-  IpAddress source;              // none: left out
+  IpAddress destination{};
+  IpAddress source{};            // none: left out
   std::uint32_t iif = 0;         // L3 ingress interface; 0: a packet of the machine's own
   std::uint8_t ip_protocol = 0;  // IPPROTO_TCP, UDP, ICMP, ICMPV6 only; 0: left out
   std::uint16_t source_port = 0;
@@ -116,9 +116,9 @@ struct RouteQuery {
 struct NexthopObject {
   std::uint32_t id = 0;
   std::uint32_t ifindex = 0;
-  IpAddress gateway;
+  IpAddress gateway{};
   bool blackhole = false;
-  std::vector<std::uint32_t> group;  // member ids; empty for a single next hop
+  std::vector<std::uint32_t> group{};  // member ids; empty for a single next hop
 
   bool operator==(const NexthopObject&) const = default;
 };
@@ -137,7 +137,7 @@ struct Qdisc {
   std::uint32_t ifindex = 0;
   std::uint32_t handle = 0;
   std::uint32_t parent = 0;         // TC_H_CLSACT for clsact and ingress (they share it)
-  std::string kind;                 // "clsact", "ingress", ...
+  std::string kind{};               // "clsact", "ingress", ...
   std::uint32_t ingress_block = 0;  // TCA_INGRESS_BLOCK: shared with other ports; 0 when private
 
   bool operator==(const Qdisc&) const = default;
@@ -148,18 +148,18 @@ enum class EswitchMode : std::uint8_t { kUnknown, kLegacy, kSwitchdev };
 enum class PortFlavour : std::uint8_t { kOther, kPhysical, kPciPf, kPciVf, kPciSf };
 
 struct DevlinkHandle {
-  std::string bus;     // "pci"
-  std::string device;  // "0000:03:00.0"
+  std::string bus{};     // "pci"
+  std::string device{};  // "0000:03:00.0"
 
   auto operator<=>(const DevlinkHandle&) const = default;
 };
 
 struct DevlinkPort {
-  DevlinkHandle handle;
+  DevlinkHandle handle{};
   std::uint32_t index = 0;  // within the devlink instance
   PortFlavour flavour = PortFlavour::kOther;
   std::uint32_t ifindex = 0;  // the netdev that represents it; 0 while there is none
-  std::string ifname;
+  std::string ifname{};
   std::uint32_t port_number = 0;  // physical
   std::uint32_t controller = 0;   // pf, vf, sf
   std::uint16_t pf = 0;           // pf, vf, sf
