@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The way values cross threads: a bounded first-in-first-out queue, moved in one at a time and out
-// in batches.
+// The way values cross threads: a bounded first-in-first-out queue, moved in one at a time and out in batches.
 //
-// Two kinds of consumer. A thread of its own waits with PopBatch. The event loop must not wait:
-// give the queue a Notifier, add the notifier's fd to the loop, and in its callback Consume() and
-// then TryPopBatch until it returns nothing (or once with a limit: what remains notifies again).
+// Two kinds of consumer. A thread of its own waits with PopBatch. The event loop must not wait: give the queue a
+// Notifier, add the notifier's fd to the loop, and in its callback Consume() and then TryPopBatch until it returns
+// nothing (or once with a limit: what remains notifies again).
 //
-// A full queue refuses (TryPush, counted in refused()) or makes the producer wait (Push). The loop
-// uses TryPush only; what it cannot push it keeps, since a loop that waits for a thread that waits
-// for the loop stands still.
+// A full queue refuses (TryPush, counted in refused()) or makes the producer wait (Push). The loop uses TryPush only;
+// what it cannot push it keeps, since a loop that waits for a thread that waits for the loop stands still.
 //
 // All functions may be called from any thread. The notifier, if any, must outlive the queue.
 #pragma once
@@ -67,18 +65,16 @@ class BoundedQueue {
     return true;
   }
 
-  // At most `limit` values, oldest first; none when the queue is empty. If values remain, the
-  // notifier is woken again.
+  // At most `limit` values, oldest first; none when the queue is empty. If values remain, the notifier is woken again.
   [[nodiscard]] std::vector<T> TryPopBatch(std::size_t limit) {
     std::unique_lock lock(mutex_);
     return Take(lock, limit);
   }
 
-  // Waits until there is a value, or the queue is closed, or `timeout` is over. Values that were
-  // pushed before Close are still handed out, so an empty batch with closed() means the end.
+  // Waits until there is a value, or the queue is closed, or `timeout` is over. Values that were pushed before Close
+  // are still handed out, so an empty batch with closed() means the end.
   template <typename Rep, typename Period>
-  [[nodiscard]] std::vector<T> PopBatch(std::size_t limit,
-                                        std::chrono::duration<Rep, Period> timeout) {
+  [[nodiscard]] std::vector<T> PopBatch(std::size_t limit, std::chrono::duration<Rep, Period> timeout) {
     std::unique_lock lock(mutex_);
     not_empty_.wait_for(lock, timeout, [this] { return closed_ || !items_.empty(); });
     return Take(lock, limit);

@@ -4,8 +4,7 @@
 //
 //   CAP_NET_ADMIN   qdiscs, filters, neighbours, devlink
 //   CAP_BPF         maps, and loading the classifier
-//   CAP_PERFMON     the verifier then takes the classifier's pointer arithmetic (bpf(2):
-//   bpf_capable and perfmon_capable)
+//   CAP_PERFMON     the verifier then takes the classifier's pointer arithmetic (the kernel's perfmon_capable())
 #pragma once
 
 #include <cstdint>
@@ -31,10 +30,8 @@ struct Capability {
 // Pure. CAP_SYS_ADMIN counts for CAP_BPF and CAP_PERFMON, as it does in the kernel.
 [[nodiscard]] std::vector<Capability> MissingCapabilities(std::uint64_t effective);
 
-// Pure. One sentence: what is missing, what for, and what to type. `program` is the path for
-// setcap.
-[[nodiscard]] std::string DescribeMissing(const std::vector<Capability>& missing,
-                                          std::string_view program);
+// Pure. One sentence: what is missing, what for, and what to type. `program` is the path for setcap.
+[[nodiscard]] std::string DescribeMissing(const std::vector<Capability>& missing, std::string_view program);
 
 // EPERM, with that sentence in `extack`, when anything is missing.
 [[nodiscard]] Result<void> CheckCapabilities();

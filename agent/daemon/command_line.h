@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// dpuflowd's command line. Flags that stand for settings come from the settings table; their values
-// are checked by ParseConfig together with the file's, so that one run shows everything that is
-// wrong.
+// dpuflowd's command line. Flags that stand for settings come from the settings table; their values are checked by
+// ParseConfig together with the file's, so that one run shows everything that is wrong.
 #pragma once
 
 #include <cstdint>
@@ -24,11 +23,11 @@ struct Options {
   std::string text;  // ends with a newline
   std::string config_file{kDefaultConfigFile};
   bool config_file_given = false;  // then its absence is an error
-  std::vector<FlagValue> flags;    // in command-line order
+  std::vector<FlagValue> flags;    // one per flag; of a flag given twice, the last
 };
 
-// An unknown flag, a missing value or a stray word comes back as EINVAL with a sentence in
-// `extack`. Does not print, exit or throw.
+// An unknown flag, a missing value or a stray word comes back as EINVAL with a sentence in `extack`. Does not print,
+// exit or throw.
 [[nodiscard]] Result<Options> ParseCommandLine(int argc, const char* const* argv);
 
 // LoadConfig with what the command line said.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Durations as people write them: "500ms", "30s", "5m", "1h". One number, one unit, no space; whole
-// numbers only.
+// Durations as people write them: "500ms", "30s", "5m", "1h". One number, one unit, no space; whole numbers only.
 #pragma once
 
 #include <chrono>

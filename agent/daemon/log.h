@@ -6,13 +6,11 @@
 //   log::Warning({{"PORT", port.name}, {"ERRNO", error.code}}, "{}", error);
 //   log::Limited("ring-full", log::Level::kWarning, {}, "the miss ring is full");
 //
-// A line goes to stderr as "dpuflowd: warning: ..." when stderr is a terminal, a file or a pipe.
-// When stderr is the journal's socket (JOURNAL_STREAM of systemd.exec(5) names its device and
-// inode) it goes to the journal with its fields, each prefixed with "DPUFLOW_": `journalctl
-// DPUFLOW_PORT=pf0vf3`. The text must make sense without fields.
+// A line goes to stderr as "dpuflowd: warning: ..." when stderr is a terminal, a file or a pipe. When stderr is the
+// journal's socket (JOURNAL_STREAM of systemd.exec(5) names its device and inode) it goes to the journal with its
+// fields, each prefixed with "DPUFLOW_": `journalctl DPUFLOW_PORT=pf0vf3`. The text must make sense without fields.
 //
-// All functions are thread-safe. Logging cannot fail: a line that nobody takes is lost, and counted
-// by Lost().
+// All functions are thread-safe. Logging cannot fail: a line that nobody takes is lost, and counted by Lost().
 #pragma once
 
 #include <fmt/format.h>
@@ -34,19 +32,15 @@ enum class Level : std::uint8_t { kError = 3, kWarning = 4, kNotice = 5, kInfo =
 std::string_view Name(Level level);  // "warning"
 std::optional<Level> LevelFromName(std::string_view name);
 
-// A structured field. Names are upper-case letters, digits and underscores, without the DPUFLOW_
-// prefix.
+// A structured field. Names are upper-case letters, digits and underscores, without the DPUFLOW_ prefix.
 struct Field {
   std::string name;
   std::string value;
 
   Field(std::string_view field_name, std::string_view text) : name(field_name), value(text) {}
-  Field(std::string_view field_name, std::integral auto number)
-      : name(field_name), value(fmt::format("{}", number)) {}
+  Field(std::string_view field_name, std::integral auto number) : name(field_name), value(fmt::format("{}", number)) {}
 };
 using Fields = std::initializer_list<Field>;
-
-enum class Target : std::uint8_t { kStderr, kJournal };
 
 // Chooses the target by looking at stderr and sets the level. Before it is called: stderr, info.
 void Init(Level level);
@@ -54,32 +48,27 @@ void SetLevel(Level level);
 [[nodiscard]] bool Enabled(Level level);
 [[nodiscard]] std::uint64_t Lost();
 
-// --- the pure parts
-// --------------------------------------------------------------------------------------------------
+// The pure parts.
 
-// "dpuflowd: warning: text\n". Control characters in the text are shown escaped (\n, \x1b), so that
-// what a driver or a client wrote can neither forge a line nor steer a terminal.
+// "dpuflowd: warning: text\n". Control characters in the text are shown escaped (\n, \x1b), so that what a driver or a
+// client wrote can neither forge a line nor steer a terminal.
 std::string FormatLine(Level level, std::string_view text);
 
-// "PRIORITY=4", "MESSAGE=...", "SYSLOG_IDENTIFIER=dpuflowd", "DPUFLOW_PORT=pf0vf3", ... as
-// sd_journal_sendv takes them.
+// "PRIORITY=4", "MESSAGE=...", "SYSLOG_IDENTIFIER=dpuflowd", "DPUFLOW_PORT=pf0vf3", ... as sd_journal_sendv takes them.
 std::vector<std::string> JournalEntries(Level level, std::string_view text, const Fields& fields);
 
 // Whether JOURNAL_STREAM's value ("8:12345", nullptr when unset) names this device and inode.
 bool IsJournalStream(const char* journal_stream, std::uint64_t device, std::uint64_t inode);
 
-// --- writing
-// ---------------------------------------------------------------------------------------------------------
+// Writing.
 
 void Write(Level level, const Fields& fields, std::string_view text);
 
-// At most 5 lines per key in 10 s; when lines were suppressed, the next one of the key, or
-// FlushSuppressed, says how many. Keys are few and fixed ("ring-full"), not made of data from
-// packets; beyond 256 they share one budget.
+// At most 5 lines per key in 10 s; when lines were suppressed, the next one of the key, or FlushSuppressed, says how
+// many. Keys are few and fixed ("ring-full"), not made of data from packets; beyond 256 they share one budget.
 void WriteLimited(std::string_view key, Level level, const Fields& fields, std::string_view text);
 
-// Says what was suppressed for keys that have gone quiet since. Call it every few seconds from a
-// timer, and at the end.
+// Says what was suppressed for keys that have gone quiet since. Call it every few seconds from a timer, and at the end.
 void FlushSuppressed();
 
 template <typename... Args>
@@ -88,8 +77,7 @@ void At(Level level, Fields fields, fmt::format_string<Args...> format, Args&&..
 }
 
 template <typename... Args>
-void Limited(std::string_view key, Level level, Fields fields, fmt::format_string<Args...> format,
-             Args&&... args) {
+void Limited(std::string_view key, Level level, Fields fields, fmt::format_string<Args...> format, Args&&... args) {
   if (Enabled(level)) {
     WriteLimited(key, level, fields, fmt::format(format, std::forward<Args>(args)...));
   }

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Named numbers: every drop, refusal and overflow has one, with a reason. Names and labels are as
-// Prometheus has them (dpuflow_misses_total{reason="ring-full"}), so that the gateway passes them
-// on without a table of its own.
+// Named numbers: every drop, refusal and overflow has one, with a reason. Names and labels are as Prometheus has them
+// (dpuflow_misses_total{reason="ring-full"}), so that the gateway passes them on without a table of its own.
 //
 //   metrics::Counter& full = registry.AddCounter("dpuflow_misses_lost_total", "Misses lost.",
 //   {{"reason", "ring"}}); full.Add();
 //
-// Registry and metrics belong to the loop's thread. AtomicCounter alone may be added to from any
-// thread. A metric lives as long as its registry, at a fixed address. Asking for the same name and
-// labels again gives the same metric; asking for it as another kind, or for an ill-formed name, is
-// a fault of the program and aborts.
+// Registry and metrics belong to the loop's thread. AtomicCounter alone may be added to from any thread. A metric lives
+// as long as its registry, at a fixed address. Asking for the same name and labels again gives the same metric; asking
+// for it as another kind, or for an ill-formed name, is a fault of the program and aborts.
 #pragma once
 
 #include <atomic>
@@ -22,7 +20,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace dpuflow::metrics {
@@ -58,8 +55,7 @@ class Gauge {
   std::int64_t value_ = 0;
 };
 
-// Counts observations in buckets by upper bound. Integers: the unit is in the name
-// (dpuflow_program_microseconds).
+// Counts observations in buckets by upper bound. Integers: the unit is in the name (dpuflow_program_microseconds).
 class Histogram {
  public:
   explicit Histogram(std::vector<std::uint64_t> bounds);  // ascending, inclusive; +Inf is implied
@@ -78,9 +74,8 @@ class Histogram {
 
 using Labels = std::vector<std::pair<std::string, std::string>>;
 
-// One number, as the API's GetStats shows it. A histogram gives several, as in Prometheus:
-// NAME_bucket with a label "le", NAME_sum and NAME_count. Values above 2^63 - 1 are shown as that
-// (Varlink's integers are signed).
+// One number, as the API's GetStats shows it. A histogram gives several, as in Prometheus: NAME_bucket with a label
+// "le", NAME_sum and NAME_count. Values above 2^63 - 1 are shown as that (Varlink's integers are signed).
 struct Sample {
   std::string name;
   Labels labels;
@@ -104,27 +99,27 @@ class Registry {
   Counter& AddCounter(std::string_view name, std::string_view help, Labels labels = {});
   AtomicCounter& AddAtomicCounter(std::string_view name, std::string_view help, Labels labels = {});
   Gauge& AddGauge(std::string_view name, std::string_view help, Labels labels = {});
-  Histogram& AddHistogram(std::string_view name, std::string_view help,
-                          std::vector<std::uint64_t> bounds, Labels labels = {});
+  Histogram& AddHistogram(std::string_view name, std::string_view help, std::vector<std::uint64_t> bounds,
+                          Labels labels = {});
 
-  // A number that is kept elsewhere (a queue's length, a map in the kernel) and read when samples
-  // are collected. The callback runs on the loop's thread and must stay valid as long as the
-  // registry, or until Remove.
+  // A number that is kept elsewhere (a queue's length, a map in the kernel) and read when samples are collected. The
+  // callback runs on the loop's thread and must stay valid as long as the registry, or until Remove.
   void AddObserved(Kind kind, std::string_view name, std::string_view help, Labels labels,
                    std::function<std::int64_t()> read);
 
   // Forgets a metric (a port that is gone). References to it end here.
   void Remove(std::string_view name, const Labels& labels);
 
-  // Everything, by name, then in the order in which it was added. Costs one allocation per string:
-  // for people and scrapers, not for the hot path.
+  // Everything, by name, then in the order in which it was added. Costs one allocation per string: for people and
+  // scrapers, not for the hot path.
   [[nodiscard]] std::vector<Sample> Collect() const;
 
  private:
+  struct Entry;
   struct Family;
-  template <typename Metric, typename Make>
-  Metric& FindOrAdd(Kind kind, std::string_view name, std::string_view help, Labels labels,
-                    Make make);
+  // The metric of that name and those labels, made from `arguments` if it is not there.
+  template <typename Metric, typename... Arguments>
+  Metric& FindOrAdd(Kind kind, std::string_view name, std::string_view help, Labels labels, Arguments&&... arguments);
 
   std::map<std::string, Family, std::less<>> families_;
 };

@@ -9,10 +9,8 @@
 
 namespace dpuflow {
 
-// The candidate that the fewest insertions, deletions, replacements and swaps of neighbours lead
-// to; the first of equals. Nothing when even that is more than a third of the longer word: a guess
-// that far off does not help.
-std::optional<std::string_view> Nearest(std::string_view typed,
-                                        const std::vector<std::string_view>& candidates);
+// The candidate that the fewest insertions, deletions, replacements and swaps of neighbours lead to; the first of
+// equals. Nothing when even that is more than a third of the longer word: a guess that far off does not help.
+std::optional<std::string_view> Nearest(std::string_view typed, const std::vector<std::string_view>& candidates);
 
 }  // namespace dpuflow

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Wakes a loop from another thread: an eventfd(2). Notifications collapse: a hundred before the
-// loop looks wake it once.
+// Wakes a loop from another thread: an eventfd(2). Notifications collapse: a hundred before the loop looks wake it
+// once.
 #pragma once
 
 #include <utility>
@@ -20,8 +20,8 @@ class Notifier {
   // Any thread. Never blocks, never fails.
   void Notify() const;
 
-  // The woken side: takes back what was notified. Call it before draining what the notification is
-  // about, so that nothing that comes in between is missed.
+  // The woken side: takes back what was notified. Call it before draining what the notification is about, so that
+  // nothing that comes in between is missed.
   void Consume() const;
 
   // Readable while a notification is pending. Owned by this object.

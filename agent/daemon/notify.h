@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the daemon tells the service manager (sd_notify(3)). Without a manager (NOTIFY_SOCKET unset)
-// all of it is a no-op. The loop's thread only.
+// What the daemon tells the service manager (sd_notify(3)). Without a manager (NOTIFY_SOCKET unset) all of it is a
+// no-op. The loop's thread only.
 #pragma once
 
 #include <chrono>
@@ -15,9 +15,9 @@ namespace dpuflow {
 
 class ServiceManager {
  public:
-  // When the manager asked for keep-alives (WATCHDOG_USEC and WATCHDOG_PID of
-  // sd_watchdog_enabled(3)), a timer of the loop sends one every third of that time: a loop that
-  // stands still gets the daemon restarted. `loop` must outlive it.
+  // When the manager asked for keep-alives (WATCHDOG_USEC and WATCHDOG_PID of sd_watchdog_enabled(3)), a timer of the
+  // loop sends one every third of that time: a loop that stands still gets the daemon restarted. `loop` must outlive
+  // it.
   [[nodiscard]] static Result<ServiceManager> Create(EventLoop& loop);
 
   void Ready(std::string_view status);   // READY=1: started, with a first STATUS=
@@ -25,9 +25,7 @@ class ServiceManager {
   void Stopping();                       // STOPPING=1
 
   // How often keep-alives are sent; nothing when they are not asked for.
-  [[nodiscard]] std::optional<std::chrono::microseconds> watchdog_period() const {
-    return watchdog_period_;
-  }
+  [[nodiscard]] std::optional<std::chrono::microseconds> watchdog_period() const { return watchdog_period_; }
 
  private:
   ServiceManager() = default;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Lets at most `limit` events per key through in each interval and counts the rest. Pure: time
-// comes in as an argument. Not thread-safe.
+// Lets at most `limit` events per key through in each interval and counts the rest. Pure: time comes in as an argument.
+// Not thread-safe.
 #pragma once
 
 #include <chrono>
@@ -22,8 +22,7 @@ class RateLimiter {
 
   struct Decision {
     bool admitted = false;
-    std::uint64_t suppressed =
-        0;  // admitted: how many of this key were refused since the last report
+    std::uint64_t suppressed = 0;  // admitted: how many of this key were refused since the last report
 
     bool operator==(const Decision&) const = default;
   };
@@ -34,15 +33,13 @@ class RateLimiter {
     bool operator==(const Report&) const = default;
   };
 
-  // A key's interval begins with its first event and is not sliding. Memory is bounded by
-  // `max_keys`; keys beyond share the budget of the key "" (keys whose interval is over and that
-  // have nothing to report make room first).
+  // A key's interval begins with its first event and is not sliding. Memory is bounded by `max_keys`; keys beyond share
+  // the budget of the key "" (keys whose interval is over and that have nothing to report make room first).
   RateLimiter(std::uint32_t limit, Duration interval, std::size_t max_keys = 256);
 
   Decision Admit(std::string_view key, TimePoint now);
 
-  // Forgets the keys whose interval is over, and returns those of them that were suppressed, in the
-  // order of the keys.
+  // Forgets the keys whose interval is over, and returns those of them that were suppressed, in the order of the keys.
   std::vector<Report> TakeExpired(TimePoint now);
 
  private:

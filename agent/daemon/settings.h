@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every setting of the daemon, with its unit, default, range and help, in one table. The parser,
-// the flags, --help and the tests of the default file and of dpuflowd.toml(5) all read it; a new
-// setting is a member of Config and a row here.
+// Every setting of the daemon, with its unit, default, range and help, in one table. The parser, the flags, --help and
+// the tests of the default file and of dpuflowd.toml(5) all read it; a new setting is a member of Config and a row
+// here.
 #pragma once
 
 #include <chrono>
@@ -67,8 +67,7 @@ std::string FullName(const Setting& setting);
 // The default as TOML has it: "\"30s\"", "65536", "true".
 std::string DefaultText(const Setting& setting);
 
-// What is accepted, in words: "a duration from 3s to 24h, such as \"30s\" (drivers sample counters
-// once a second)".
+// What is accepted, in words: "a duration from 3s to 24h, such as \"30s\" (drivers sample counters once a second)".
 std::string Expected(const Setting& setting);
 
 // A value as it was found, before anyone knows whether it fits.
@@ -77,10 +76,9 @@ struct FoundOther {
 };
 using FoundValue = std::variant<std::string, std::int64_t, bool, FoundOther>;
 
-// Puts the value where the setting wants it. If it does not fit, the config stays as it was, and
-// the answer says what was expected and what was found.
-[[nodiscard]] std::optional<std::string> Assign(const Setting& setting, const FoundValue& value,
-                                                Config& config);
+// Puts the value where the setting wants it. If it does not fit, the config stays as it was, and the answer says what
+// was expected and what was found.
+[[nodiscard]] std::optional<std::string> Assign(const Setting& setting, const FoundValue& value, Config& config);
 
 // A flag's text as the value that the setting's kind wants, where the text can be read as that.
 FoundValue ValueFromText(const Setting& setting, const std::string& text);
