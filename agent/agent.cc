@@ -29,8 +29,8 @@ flow::Limits LimitsOf(const Config& config) {
 }
 
 flow::Miss MissOf(const MissEvent& event) {
-  return {event.ifindex,     event.vlan,   event.ethertype,  event.source_mac,
-          event.destination_mac, event.source, event.destination};
+  return {event.port,   event.vlan,       event.ethertype, event.source_mac, event.destination_mac,
+          event.source, event.destination};
 }
 
 Result<kernel::DevlinkState> ReadDevlinkOnce() {
@@ -120,7 +120,7 @@ Result<void> Agent::Connect() {
       options, [this](offload::Report report) { (void)reports_.Push(std::move(report)); });
   if (!backend) return tl::make_unexpected(backend.error());
   backend_ = std::move(*backend);
-  ports_ = std::make_unique<PortManager>(*backend_, pipeline_, *this);
+  ports_.reset(new PortManager(*backend_, pipeline_, *this));  // here, where PortListener is accessible
 
   const auto add = [](EventSource& into, Result<EventSource> source) -> Result<void> {
     if (!source) return tl::make_unexpected(source.error());
@@ -283,9 +283,9 @@ void Agent::ResolveSome(TimePoint now) {
 
 void Agent::TellSources() {
   for (const flow::SourceUpdate& update : pipeline_.TakeSourceUpdates()) {
-    const auto told = update.allowed ? classifier_->AddSource(update.port, flow::kUntagged, update.address)
-                                     : classifier_->RemoveSource(update.port, flow::kUntagged, update.address);
-    if (!told && told.error().code != ENOENT) {
+    const auto told = update.allowed ? classifier_->AddSource(update.port, update.address)
+                                     : classifier_->RemoveSource(update.port, update.address);
+    if (!told) {
       log::Limited("sources", log::Level::kWarning, {{"ERRNO", told.error().code}}, "{}", told.error());
     }
   }
@@ -326,7 +326,7 @@ void Agent::PortReady(std::uint32_t ifindex) {
 }
 
 void Agent::PortLeft(std::uint32_t ifindex) {
-  if (auto removed = classifier_->RemovePort(ifindex); !removed && removed.error().code != ENOENT) {
+  if (auto removed = classifier_->RemovePort(ifindex); !removed) {
     log::Error({{"IFINDEX", ifindex}}, "{}", removed.error());
   }
   log::Info({{"PORT", links_.Name(ifindex)}}, "{} no longer takes part", links_.Name(ifindex));
@@ -378,6 +378,8 @@ void Agent::AnswerSyncs(TimePoint now) {
     sync.done(report);
   }
 }
+
+std::uint64_t Agent::kernel_events() const { return counters_->kernel_events.value(); }
 
 std::size_t Agent::Flush(const std::function<bool(const flow::Flow&)>& selected) {
   const std::size_t count = pipeline_.Flush(selected, flow::Clock::now());

@@ -74,8 +74,6 @@ class Agent final : private PortListener {
   [[nodiscard]] const BoundedQueue<offload::Report>& report_queue() const { return reports_; }
   [[nodiscard]] std::size_t operations_waiting() const { return pipeline_.operations_waiting() + unsent_.size(); }
   [[nodiscard]] std::uint64_t kernel_events() const;
-  // Packets that came up the representor without a hardware entry, as the classifier counted them there.
-  [[nodiscard]] std::uint64_t Misses(std::uint32_t ifindex) const;
   [[nodiscard]] bool ready() const { return ready_; }
   [[nodiscard]] TimePoint started() const { return started_; }
   [[nodiscard]] std::optional<TimePoint> last_resync() const { return last_resync_; }

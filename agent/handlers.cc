@@ -97,7 +97,7 @@ Json PortsView(const Agent& agent) {
   for (const auto& [id, flow] : agent.pipeline().flows().all()) {
     if (flow.installed) ++numbers[flow.match.port].entries[static_cast<std::size_t>(flow.match.table)];
   }
-  for (const auto& [ifindex, slot] : agent.ports().slots()) numbers[ifindex].misses = agent.Misses(ifindex);
+  for (const auto& [ifindex, misses] : agent.pipeline().counters().misses_by_port) numbers[ifindex].misses = misses;
   Json ports = Json::array();
   for (const auto& [ifindex, slot] : agent.ports().slots()) ports.push_back(PortView(slot, numbers[ifindex]));
   return ports;

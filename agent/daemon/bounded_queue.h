@@ -44,7 +44,7 @@ class BoundedQueue {
         refused_.fetch_add(1, std::memory_order_relaxed);
         return false;
       }
-      items_.push_back(std::move(value));
+      Append(std::move(value));
     }
     Wake();
     return true;
@@ -59,7 +59,7 @@ class BoundedQueue {
         refused_.fetch_add(1, std::memory_order_relaxed);
         return false;
       }
-      items_.push_back(std::move(value));
+      Append(std::move(value));
     }
     Wake();
     return true;
@@ -99,10 +99,20 @@ class BoundedQueue {
     const std::lock_guard lock(mutex_);
     return items_.size();
   }
+  // The most that has ever stood in it.
+  [[nodiscard]] std::size_t peak() const {
+    const std::lock_guard lock(mutex_);
+    return peak_;
+  }
   [[nodiscard]] std::size_t capacity() const { return capacity_; }
   [[nodiscard]] std::uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
 
  private:
+  void Append(T&& value) {
+    items_.push_back(std::move(value));
+    peak_ = std::max(peak_, items_.size());
+  }
+
   void Wake() {
     not_empty_.notify_one();
     if (notifier_ != nullptr) notifier_->Notify();
@@ -126,6 +136,7 @@ class BoundedQueue {
   std::condition_variable not_empty_;
   std::condition_variable not_full_;
   std::deque<T> items_;
+  std::size_t peak_ = 0;
   bool closed_ = false;
   std::atomic<std::uint64_t> refused_{0};
 };

@@ -79,6 +79,7 @@ void Pipeline::SetPort(const Port& port, TimePoint now) {
 void Pipeline::RemovePort(std::uint32_t ifindex) {
   for (const FlowId id : table_.OnPort(ifindex)) Forget(id);
   sources_.RevokePort(ifindex);
+  counters_.misses_by_port.erase(ifindex);
   ports_.erase(ifindex);
 }
 
@@ -134,6 +135,7 @@ void Pipeline::OnMiss(const Miss& miss, TimePoint now) {
     ++counters_.misses_unknown_port;
     return;
   }
+  ++counters_.misses_by_port[miss.port];
   if (miss.vlan != kUntagged || miss.ethertype != kEthertypeIpv4) {
     ++counters_.misses_not_supported;
     return;

@@ -53,6 +53,7 @@ struct Port {
 // Totals since the start. Everything that is left undone is counted here, by reason.
 struct PipelineCounters {
   std::uint64_t misses = 0;
+  std::map<std::uint32_t, std::uint64_t> misses_by_port;  // of the ports that take part
   std::uint64_t misses_unknown_port = 0;
   std::uint64_t misses_not_for_router = 0;
   std::uint64_t misses_not_supported = 0;  // a VLAN tag, or not IPv4

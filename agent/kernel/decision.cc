@@ -13,25 +13,25 @@ namespace {
 using flow::Answer;
 
 // Why the kernel would not forward at all; nothing where it would.
-std::optional<std::string> NotForwarded(const Path& path) {
+std::optional<std::string> NotForwarded(const PathAnswer& path) {
   switch (path.result) {
-    case Path::Result::kLocal:
-      return "for this machine itself, or not unicast";
-    case Path::Result::kBlackhole:
+    case PathAnswer::Result::kLocal:
+      return "for this machine itself, not unicast, or without a route";
+    case PathAnswer::Result::kBlackhole:
       return "the route is a blackhole";
-    case Path::Result::kUnreachable:
+    case PathAnswer::Result::kUnreachable:
       return "no route";
-    case Path::Result::kProhibit:
+    case PathAnswer::Result::kProhibit:
       return "the route prohibits it";
-    case Path::Result::kForwardingOff:
+    case PathAnswer::Result::kForwardingOff:
       return "forwarding is off at the ingress (sysctl net.ipv4.ip_forward)";
-    case Path::Result::kTunnel:
+    case PathAnswer::Result::kTunnel:
       return "the route leads into a lightweight tunnel";
-    case Path::Result::kFailed:
-      return "the route lookup failed";
-    case Path::Result::kForward:
-    case Path::Result::kNoNeigh:
-    case Path::Result::kTooBig:
+    case PathAnswer::Result::kFailed:
+      return fmt::format("the route lookup failed ({})", ErrnoName(path.error));
+    case PathAnswer::Result::kForward:
+    case PathAnswer::Result::kNoNeigh:
+    case PathAnswer::Result::kTooBig:
       break;
   }
   return std::nullopt;
@@ -64,7 +64,7 @@ flow::Dependencies DependenciesOf(const netlink::Route& route, const IpAddress& 
 }
 
 // Why hardware must not do what the kernel would; nothing where it may.
-std::optional<std::string> NotOffloadable(const flow::Question& question, const Path& path,
+std::optional<std::string> NotOffloadable(const flow::Question& question, const PathAnswer& path,
                                           const netlink::Route& route, const DecisionPorts& ports) {
   if (route.type != RTN_UNICAST) return "the route is not unicast";
   if (route.nexthops.size() > 1) return "the route has several paths";
@@ -72,7 +72,7 @@ std::optional<std::string> NotOffloadable(const flow::Question& question, const 
     return "the route encapsulates";
   }
   const std::uint32_t egress =
-      path.adjacency.egress != 0 ? path.adjacency.egress : route.nexthops.empty() ? 0 : route.nexthops[0].ifindex;
+      path.egress != 0 ? path.egress : route.nexthops.empty() ? 0 : route.nexthops[0].ifindex;
   if (egress == question.miss.port) return "it leaves by the port at which it enters";
   const auto port = ports.find(egress);
   if (port == ports.end()) return fmt::format("it leaves by ifindex {}, which is no port of the switch", egress);
@@ -82,7 +82,7 @@ std::optional<std::string> NotOffloadable(const flow::Question& question, const 
 
 }  // namespace
 
-flow::Answer Decide(const flow::Question& question, const Path& path, const Result<netlink::Route>& route,
+flow::Answer Decide(const flow::Question& question, const PathAnswer& path, const Result<netlink::Route>& route,
                     const DecisionPorts& ports, const DecisionSettings& settings) {
   Answer answer;
   answer.question = question;
@@ -100,11 +100,11 @@ flow::Answer Decide(const flow::Question& question, const Path& path, const Resu
   if (!route) return software(RouteErrorText(route.error()));
   answer.source_valid = true;
   if (auto why = NotOffloadable(question, path, *route, ports)) return software(std::move(*why));
-  if (path.result == Path::Result::kTooBig && !settings.trust_size) {
+  if (path.result == PathAnswer::Result::kTooBig && !settings.trust_size) {
     return software(fmt::format("its egress takes {} bytes, its ingress can send more (flows.oversize)", path.mtu));
   }
-  answer.adjacency = path.adjacency;
-  if (path.result == Path::Result::kNoNeigh) {
+  answer.adjacency = {path.egress, path.source_mac, path.destination_mac};
+  if (path.result == PathAnswer::Result::kNoNeigh) {
     answer.verdict = Answer::Verdict::kWait;
     answer.reason = fmt::format("waits for the neighbour {}", path.next_hop);
     return answer;

@@ -14,32 +14,11 @@
 #include <unordered_map>
 
 #include "agent/flow/events.h"
+#include "bpf/path_lookup.h"
 #include "netlink/error.h"
 #include "netlink/values.h"
 
 namespace dpuflow::kernel {
-
-// What bpf_fib_lookup said.
-struct Path {
-  enum class Result : std::uint8_t {
-    kForward,
-    kNoNeigh,      // would be forwarded, but the next hop's MAC is unknown
-    kTooBig,       // the size asked for does not fit: `mtu` says what does
-    kLocal,        // for this machine, or not unicast
-    kBlackhole,
-    kUnreachable,
-    kProhibit,
-    kForwardingOff,  // ip_forward is 0 at the ingress
-    kTunnel,         // a lightweight tunnel: encapsulation that the lookup does not do
-    kFailed,         // the lookup itself failed
-  };
-  Result result = Result::kFailed;
-  flow::Adjacency adjacency;
-  IpAddress next_hop;  // the gateway, or the destination where it is on-link
-  std::uint32_t mtu = 0;
-
-  bool operator==(const Path&) const = default;
-};
 
 // A port of the switch as far as decisions go.
 struct DecisionPort {
@@ -53,7 +32,7 @@ struct DecisionSettings {
   bool trust_size = false;  // oversize = trust: packets that do not fit are not sent
 };
 
-[[nodiscard]] flow::Answer Decide(const flow::Question& question, const Path& path,
+[[nodiscard]] flow::Answer Decide(const flow::Question& question, const PathAnswer& path,
                                   const Result<netlink::Route>& route, const DecisionPorts& ports,
                                   const DecisionSettings& settings);
 

@@ -27,7 +27,7 @@ class Resolver {
  private:
   Resolver(Classifier& classifier, netlink::Socket socket, DecisionSettings settings)
       : classifier_(&classifier), socket_(std::move(socket)), settings_(settings) {}
-  std::vector<Path> LookUpPaths(std::span<const flow::Question> questions, const DecisionPorts& ports);
+  std::vector<PathAnswer> LookUpPaths(std::span<const flow::Question> questions, const DecisionPorts& ports);
   std::vector<Result<netlink::Route>> AskRoutes(std::span<const flow::Question> questions);
 
   Classifier* classifier_;

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/kernel/resolver.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "netlink/rtnl.h"
+
+namespace dpuflow::kernel {
+
+Result<Resolver> Resolver::Open(Classifier& classifier, DecisionSettings settings) {
+  netlink::SocketOptions options;
+  options.receive_buffer = 4 << 20;
+  auto socket = netlink::Socket::Open(options);
+  if (!socket) return tl::make_unexpected(socket.error());
+  return Resolver(classifier, std::move(*socket), settings);
+}
+
+std::vector<flow::Answer> Resolver::Resolve(std::span<const flow::Question> questions, const DecisionPorts& ports) {
+  const std::vector<PathAnswer> paths = LookUpPaths(questions, ports);
+  const std::vector<Result<netlink::Route>> routes = AskRoutes(questions);
+  std::vector<flow::Answer> answers;
+  answers.reserve(questions.size());
+  for (std::size_t i = 0; i < questions.size(); ++i) {
+    answers.push_back(Decide(questions[i], paths[i], routes[i], ports, settings_));
+  }
+  return answers;
+}
+
+std::vector<PathAnswer> Resolver::LookUpPaths(std::span<const flow::Question> questions, const DecisionPorts& ports) {
+  std::vector<PathQuery> queries;
+  queries.reserve(questions.size());
+  for (const flow::Question& question : questions) {
+    PathQuery query;
+    query.ingress = question.miss.port;
+    query.source = question.miss.source;
+    query.destination = question.miss.destination;
+    const auto port = ports.find(question.miss.port);
+    // The entry will carry every packet to this destination, so the largest one has to fit.
+    if (!settings_.trust_size && port != ports.end()) {
+      query.length = static_cast<std::uint16_t>(
+          std::min<std::uint32_t>(port->second.largest_packet, std::numeric_limits<std::uint16_t>::max()));
+    }
+    queries.push_back(query);
+  }
+  std::vector<PathAnswer> answers(queries.size());
+  if (auto asked = classifier_->ResolveBatch(queries, answers); !asked) {
+    PathAnswer failed;
+    failed.error = asked.error().code;
+    std::ranges::fill(answers, failed);
+  }
+  return answers;
+}
+
+std::vector<Result<netlink::Route>> Resolver::AskRoutes(std::span<const flow::Question> questions) {
+  netlink::MessageBuffer requests;
+  for (const flow::Question& question : questions) {
+    netlink::RouteQuery query;
+    query.destination = question.miss.destination;
+    query.source = question.miss.source;
+    query.iif = question.miss.port;
+    query.fib_match = true;
+    netlink::AppendRouteQuery(requests, socket_.NextSeq(), query);
+  }
+  std::vector<Result<netlink::Route>> routes;
+  routes.reserve(questions.size());
+  for (const Result<netlink::Message>& answer : socket_.AskBatch(requests, "ask for a route")) {
+    if (!answer) {
+      routes.emplace_back(tl::make_unexpected(answer.error()));
+    } else if (auto route = netlink::ParseRoute(answer->header()); route) {
+      routes.emplace_back(std::move(route->value));
+    } else {
+      routes.emplace_back(tl::make_unexpected(route.error()));
+    }
+  }
+  return routes;
+}
+
+}  // namespace dpuflow::kernel

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/stats.h"
+
+#include <array>
+#include <utility>
+
+namespace dpuflow {
+namespace {
+
+using metrics::Kind;
+using metrics::Labels;
+using metrics::Sample;
+
+class Collector {
+ public:
+  explicit Collector(std::vector<Sample>& samples) : samples_(samples) {}
+  void Add(Kind kind, const char* name, Labels labels, std::uint64_t value, const char* help) {
+    samples_.push_back({name, std::move(labels), static_cast<std::int64_t>(value), help, kind});
+  }
+  void Count(const char* name, Labels labels, std::uint64_t value, const char* help) {
+    Add(Kind::kCounter, name, std::move(labels), value, help);
+  }
+  void Gauge(const char* name, Labels labels, std::uint64_t value, const char* help) {
+    Add(Kind::kGauge, name, std::move(labels), value, help);
+  }
+
+ private:
+  std::vector<Sample>& samples_;
+};
+
+void CollectPipeline(const flow::Pipeline& pipeline, Collector& into) {
+  const flow::PipelineCounters& counters = pipeline.counters();
+  constexpr const char* kMisses = "dpuflow_misses_total";
+  constexpr const char* kMissesHelp = "Flows that the classifier reported, by what became of the report.";
+  const std::uint64_t ignored = counters.misses_unknown_port + counters.misses_not_for_router +
+                                counters.misses_not_supported + counters.misses_table_full;
+  into.Count(kMisses, {{"result", "taken"}}, counters.misses - ignored, kMissesHelp);
+  into.Count(kMisses, {{"result", "unknown_port"}}, counters.misses_unknown_port, kMissesHelp);
+  into.Count(kMisses, {{"result", "not_for_router"}}, counters.misses_not_for_router, kMissesHelp);
+  into.Count(kMisses, {{"result", "not_supported"}}, counters.misses_not_supported, kMissesHelp);
+  into.Count(kMisses, {{"result", "table_full"}}, counters.misses_table_full, kMissesHelp);
+  into.Count("dpuflow_questions_total", {}, counters.questions, "Packets that the kernel was asked about.");
+  into.Count("dpuflow_questions_dropped_total", {}, counters.questions_dropped, "Questions for which there was no room.");
+  constexpr const char* kAnswers = "dpuflow_answers_total";
+  constexpr const char* kAnswersHelp = "The kernel's answers.";
+  into.Count(kAnswers, {{"verdict", "forward"}}, counters.answers_forward, kAnswersHelp);
+  into.Count(kAnswers, {{"verdict", "wait"}}, counters.answers_wait, kAnswersHelp);
+  into.Count(kAnswers, {{"verdict", "software"}}, counters.answers_software, kAnswersHelp);
+  into.Count("dpuflow_sources_refused_total", {}, counters.sources_refused, "Sources that the kernel does not accept.");
+  into.Count("dpuflow_flows_dirtied_total", {}, counters.dirtied, "Flows asked about again because something changed.");
+  constexpr const char* kOperations = "dpuflow_operations_total";
+  constexpr const char* kOperationsHelp = "Operations that the hardware acknowledged.";
+  into.Count(kOperations, {{"kind", "add"}}, counters.adds, kOperationsHelp);
+  into.Count(kOperations, {{"kind", "replace"}}, counters.replaces, kOperationsHelp);
+  into.Count(kOperations, {{"kind", "remove"}}, counters.removes, kOperationsHelp);
+  for (const auto& [code, count] : counters.refusals) {
+    into.Count("dpuflow_hw_refused_total", {{"errno", ErrnoName(code)}}, count, "Operations that failed, by errno.");
+  }
+  into.Count("dpuflow_flows_expired_total", {}, counters.expired, "Entries removed because their counter stood still.");
+  into.Count("dpuflow_flows_vanished_total", {}, counters.vanished, "Entries that somebody else took out of hardware.");
+  into.Gauge("dpuflow_operations_in_flight", {}, pipeline.in_flight(), "Operations under way.");
+}
+
+void CollectFlows(const flow::FlowTable& flows, Collector& into) {
+  std::array<std::uint64_t, flow::kTables> offloaded{};
+  for (const auto& [id, flow] : flows.all()) {
+    if (flow.installed) ++offloaded[static_cast<std::size_t>(flow.match.table)];
+  }
+  for (std::size_t i = 0; i < flow::kTables; ++i) {
+    const std::string table(ToString(static_cast<flow::Table>(i)));
+    into.Gauge("dpuflow_entries", {{"table", table}}, offloaded[i], "Entries in hardware.");
+  }
+  into.Gauge("dpuflow_flows", {}, flows.size(), "Flows known, in hardware or not.");
+}
+
+void CollectClassifier(const Classifier& classifier, Collector& into) {
+  const auto counters = classifier.ReadCounters();
+  if (!counters) return;
+  for (const ClassifierCounter& counter : counters->packets) {
+    const Labels labels = {{"kind", std::string(ToString(KindOf(counter.verdict)))},
+                           {"verdict", std::string(ToString(counter.verdict))},
+                           {"protocol", std::string(ToString(counter.protocol))}};
+    into.Count("dpuflow_classifier_packets_total", labels, counter.packets, "Packets that hardware did not match.");
+    into.Count("dpuflow_classifier_bytes_total", labels, counter.bytes, "Their bytes, Ethernet header included.");
+  }
+  constexpr const char* kReports = "dpuflow_reports_total";
+  constexpr const char* kReportsHelp = "Flows for the agent's attention, by what became of them in the classifier.";
+  into.Count(kReports, {{"result", "sent"}}, counters->reports.sent, kReportsHelp);
+  into.Count(kReports, {{"result", "suppressed"}}, counters->reports.suppressed, kReportsHelp);
+  into.Count(kReports, {{"result", "ring_full"}}, counters->reports.ring_full, kReportsHelp);
+}
+
+}  // namespace
+
+std::vector<Sample> CollectStats(const Agent& agent) {
+  std::vector<Sample> samples = agent.metrics().Collect();
+  Collector into(samples);
+  CollectPipeline(agent.pipeline(), into);
+  CollectFlows(agent.pipeline().flows(), into);
+  CollectClassifier(agent.classifier(), into);
+  into.Gauge("dpuflow_queue_depth", {{"queue", "kernel"}}, agent.kernel_queue().size(), "Entries in a queue.");
+  into.Gauge("dpuflow_queue_depth", {{"queue", "reports"}}, agent.report_queue().size(), "Entries in a queue.");
+  return samples;
+}
+
+}  // namespace dpuflow

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/offload/flower_mapping.h"
+
+#include <gtest/gtest.h>
+
+namespace dpuflow::offload {
+namespace {
+
+using flow::Match;
+using flow::Rule;
+using flow::Table;
+
+Rule Routing() {
+  Rule rule;
+  rule.match.port = 7;
+  rule.match.destination = IpPrefix::Parse("192.0.2.1");
+  rule.action = flow::RouteTo{{5, *MacAddress::Parse("02:00:00:00:00:05"), *MacAddress::Parse("0a:00:00:00:00:01")}};
+  return rule;
+}
+
+TEST(FlowerMapping, ARoutingFlowSetsMacsAndTtlAndRedirects) {
+  const netlink::Filter filter = ToFilter(Routing(), 3, netlink::kClsactIngress);
+  EXPECT_EQ(filter.id.ifindex, 7u);
+  EXPECT_EQ(filter.id.chain, 2u);
+  EXPECT_EQ(filter.id.prio, 1u);
+  EXPECT_EQ(filter.id.ethertype, 0x0800);
+  EXPECT_EQ(filter.id.handle, HandleOf(3));
+  ASSERT_TRUE(filter.key.ip_dst);
+  EXPECT_EQ(*filter.key.ip_dst, netlink::Exact(IpAddress::V4(192, 0, 2, 1)));
+  ASSERT_EQ(filter.actions.size(), 2u);
+  const auto& pedit = std::get<netlink::PeditAction>(filter.actions[0]);
+  EXPECT_EQ(pedit.eth_dst, MacAddress::Parse("0a:00:00:00:00:01"));
+  EXPECT_EQ(pedit.eth_src, MacAddress::Parse("02:00:00:00:00:05"));
+  EXPECT_EQ(pedit.decrement_ttl, Family::kIpv4);
+  EXPECT_EQ(std::get<netlink::RedirectAction>(filter.actions[1]).ifindex, 5u);
+  EXPECT_TRUE(filter.skip_sw);
+}
+
+TEST(FlowerMapping, TheTtlGuardMatchesZeroAndOneAndTraps) {
+  Rule guard;
+  guard.match.table = Table::kGuard;
+  guard.match.port = 7;
+  guard.match.ttl_expires = true;
+  const netlink::Filter filter = ToFilter(guard, 1, netlink::kClsactIngress);
+  EXPECT_EQ(PlaceOf(guard.match), (Place{0, 1}));
+  EXPECT_EQ(filter.key.ip_ttl, (netlink::Masked<std::uint8_t>{0, 0xfe}));
+  EXPECT_TRUE(std::holds_alternative<netlink::TrapAction>(filter.actions.at(0)));
+}
+
+TEST(FlowerMapping, AMartianGuardHasThePrefixAsItsMask) {
+  Rule guard;
+  guard.match.table = Table::kGuard;
+  guard.match.port = 7;
+  guard.match.source = IpPrefix::Parse("224.0.0.0/3");
+  const netlink::Filter filter = ToFilter(guard, 1, netlink::kClsactIngress);
+  ASSERT_TRUE(filter.key.ip_src);
+  EXPECT_EQ(filter.key.ip_src->value, IpAddress::V4(224, 0, 0, 0));
+  EXPECT_EQ(filter.key.ip_src->mask, IpAddress::V4(224, 0, 0, 0));
+}
+
+TEST(FlowerMapping, NoTwoKeyShapesShareAPlace) {
+  Match source;
+  source.table = Table::kL2Source;
+  Match checked = source;
+  checked.source = IpPrefix::Parse("10.0.0.1");
+  Match destination;
+  destination.table = Table::kL2Destination;
+  Match routing;
+  Match ttl;
+  ttl.table = Table::kGuard;
+  ttl.ttl_expires = true;
+  Match martian;
+  martian.table = Table::kGuard;
+  martian.source = IpPrefix::Parse("127.0.0.0/8");
+  std::set<Place> places;
+  for (const Match& match : {source, checked, destination, routing, ttl, martian}) places.insert(PlaceOf(match));
+  EXPECT_EQ(places.size(), 6u);
+}
+
+TEST(FlowerMapping, GotoLandsWhereTheNextTableBegins) {
+  Rule rule;
+  rule.match.table = Table::kL2Source;
+  rule.match.mac = *MacAddress::Parse("0a:00:00:00:00:07");
+  rule.action = flow::GotoTable{Table::kL2Destination};
+  Match next;
+  next.table = Table::kL2Destination;
+  const netlink::Filter filter = ToFilter(rule, 1, netlink::kClsactIngress);
+  EXPECT_EQ((Place{std::get<netlink::GotoAction>(filter.actions.at(0)).chain, 1}), PlaceOf(next));
+}
+
+TEST(FlowerMapping, ACookieSaysWhoseTheFilterIsAndAForeignOneSaysNothing) {
+  const Owner owner{Table::kL3, 0x12345678};
+  EXPECT_EQ(OwnerOf(CookieOf(owner)), owner);
+  EXPECT_FALSE(OwnerOf(netlink::Cookie{}));
+  netlink::Cookie foreign = CookieOf(owner);
+  foreign[0] = 'x';
+  EXPECT_FALSE(OwnerOf(foreign));
+  foreign = CookieOf(owner);
+  foreign[5] = 200;  // a table that does not exist
+  EXPECT_FALSE(OwnerOf(foreign));
+}
+
+}  // namespace
+}  // namespace dpuflow::offload

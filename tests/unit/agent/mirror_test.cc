@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/kernel/mirror.h"
+
+#include <gtest/gtest.h>
+#include <linux/neighbour.h>
+
+#include <algorithm>
+
+namespace dpuflow::kernel {
+namespace {
+
+using netlink::Event;
+
+netlink::Neigh Neigh(std::uint16_t state, const char* mac = "0a:00:00:00:00:01") {
+  return {5, IpAddress::V4(10, 0, 0, 1), *MacAddress::Parse(mac), state, 0};
+}
+
+TEST(NeighMirror, ReachableToStaleIsNoChange) {
+  NeighMirror mirror;
+  EXPECT_EQ(mirror.Apply(Event<netlink::Neigh>{Neigh(NUD_REACHABLE)}).size(), 1u);
+  EXPECT_TRUE(mirror.Apply(Event<netlink::Neigh>{Neigh(NUD_STALE)}).empty());
+  EXPECT_TRUE(mirror.Apply(Event<netlink::Neigh>{Neigh(NUD_PROBE)}).empty());
+}
+
+TEST(NeighMirror, ANewMacFailureAndRemovalAreChanges) {
+  NeighMirror mirror;
+  (void)mirror.Apply(Event<netlink::Neigh>{Neigh(NUD_REACHABLE)});
+  EXPECT_EQ(mirror.Apply(Event<netlink::Neigh>{Neigh(NUD_REACHABLE, "0a:00:00:00:00:02")}).size(), 1u);
+  EXPECT_EQ(mirror.Apply(Event<netlink::Neigh>{Neigh(NUD_FAILED)}).size(), 1u);
+  EXPECT_TRUE(mirror.Apply({Neigh(NUD_FAILED), true}).empty()) << "it was of no use before";
+  EXPECT_EQ(mirror.size(), 0u);
+}
+
+TEST(NeighMirror, AnIncompleteEntryThatWasUnknownIsNoChange) {
+  NeighMirror mirror;
+  EXPECT_TRUE(mirror.Apply(Event<netlink::Neigh>{Neigh(NUD_INCOMPLETE)}).empty());
+}
+
+TEST(NeighMirror, AResetSaysWhatDiffers) {
+  NeighMirror mirror;
+  (void)mirror.Apply(Event<netlink::Neigh>{Neigh(NUD_REACHABLE)});
+  EXPECT_TRUE(mirror.Reset({Neigh(NUD_STALE)}).empty());
+  EXPECT_EQ(mirror.Reset({}).size(), 1u);
+}
+
+netlink::Link Link(std::uint32_t ifindex, std::uint32_t flags = 1) {
+  netlink::Link link;
+  link.ifindex = ifindex;
+  link.name = "p0";
+  link.flags = flags;
+  link.mtu = 1500;
+  return link;
+}
+
+TEST(LinkMirror, OnlyWhatFlowsSeeIsAChange) {
+  LinkMirror mirror;
+  EXPECT_EQ(mirror.Apply(Event<netlink::Link>{Link(3)}).size(), 1u);
+  netlink::Link renamed = Link(3);
+  renamed.name = "uplink";
+  EXPECT_TRUE(mirror.Apply(Event<netlink::Link>{renamed}).empty());
+  EXPECT_EQ(mirror.Name(3), "uplink");
+  EXPECT_EQ(mirror.Apply(Event<netlink::Link>{Link(3, 0)}).size(), 1u) << "down";
+  netlink::Link small = Link(3, 0);
+  small.mtu = 1400;
+  EXPECT_EQ(mirror.Apply(Event<netlink::Link>{small}).size(), 1u);
+  EXPECT_EQ(mirror.Apply({Link(3), true}).size(), 1u);
+  EXPECT_EQ(mirror.Name(3), "if3");
+}
+
+TEST(LinkMirror, AResetFindsWhatCameWentAndChanged) {
+  LinkMirror mirror;
+  (void)mirror.Reset({Link(3), Link(4), Link(5)});
+  EXPECT_EQ(mirror.Reset({Link(4), Link(5, 0), Link(6)}).size(), 3u);  // 5 down, 6 new, 3 gone
+}
+
+TEST(AddressMirror, OwnAddressesAreMartianSources) {
+  AddressMirror mirror;
+  const netlink::Address address{3, IpAddress::V4(10, 0, 7, 1), 24, 0, 0};
+  EXPECT_EQ(mirror.Apply(Event<netlink::Address>{address}).size(), 1u);
+  EXPECT_TRUE(mirror.Apply(Event<netlink::Address>{address}).empty()) << "a repeated announcement";
+  const auto martians = mirror.Martians();
+  EXPECT_NE(std::ranges::find(martians, IpPrefix::Host(address.local)), martians.end());
+  EXPECT_NE(std::ranges::find(martians, *IpPrefix::Parse("127.0.0.0/8")), martians.end());
+  EXPECT_EQ(mirror.Apply({address, true}).size(), 1u);
+  EXPECT_EQ(mirror.Martians().size(), 3u);
+}
+
+}  // namespace
+}  // namespace dpuflow::kernel

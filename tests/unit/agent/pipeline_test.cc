@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/flow/pipeline.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/unit/agent/world.h"
+
+namespace dpuflow::flow {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::vector<Table> TablesInLog(const World& world) {
+  std::vector<Table> tables;
+  for (const Operation& operation : world.log) {
+    if (operation.rule.match.table != Table::kGuard) tables.push_back(operation.rule.match.table);
+  }
+  return tables;
+}
+
+TEST(Pipeline, NothingButGuardsBeforeTheFirstPacket) {
+  World world;
+  EXPECT_EQ(world.Entries(Table::kGuard), 4u);  // TTL and loopback, on two ports
+  EXPECT_EQ(world.hardware.size(), 4u);
+  for (const auto& [id, entry] : world.hardware) EXPECT_TRUE(std::holds_alternative<Trap>(entry.rule.action));
+}
+
+TEST(Pipeline, OneMissFillsAllThreeTablesFromTheFarEnd) {
+  World world;
+  world.Route(World::kServer);
+  world.Send(World::kServer);
+  EXPECT_EQ(TablesInLog(world), (std::vector{Table::kL3, Table::kL2Destination, Table::kL2Source}));
+  const Rule* entry = world.Entry(World::kServer);
+  ASSERT_NE(entry, nullptr);
+  EXPECT_EQ(std::get<RouteTo>(entry->action).adjacency,
+            (Adjacency{World::kUplink, World::kUplinkMac, World::kPeerMac}));
+}
+
+TEST(Pipeline, EveryEntryIsExact) {
+  World world;
+  for (std::uint8_t i = 1; i < 50; ++i) {
+    world.Route(IpAddress::V4(192, 0, 2, i));
+    world.Send(IpAddress::V4(192, 0, 2, i));
+  }
+  EXPECT_EQ(world.Entries(Table::kL3), 49u);
+  EXPECT_EQ(world.Entries(Table::kL2Source), 1u);
+  EXPECT_EQ(world.Entries(Table::kL2Destination), 1u);
+  for (const auto& [id, entry] : world.hardware) EXPECT_TRUE(IsExact(entry.rule)) << ToString(entry.rule);
+}
+
+TEST(Pipeline, AFlowWithoutARouteStaysInSoftwareWithTheReason) {
+  World world;
+  world.Send(World::kServer);
+  EXPECT_EQ(world.Entry(World::kServer), nullptr);
+  EXPECT_EQ(world.Entries(Table::kL2Source), 0u);
+  const auto& flows = world.pipeline.flows().all();
+  const auto flow = std::ranges::find_if(flows, [](const auto& f) { return f.second.match.table == Table::kL3; });
+  ASSERT_NE(flow, flows.end());
+  EXPECT_EQ(flow->second.state(), State::kSoftware);
+  EXPECT_EQ(flow->second.reason, "no route");
+}
+
+TEST(Pipeline, AFlowWaitsForItsNeighbourAndIsThenOffloadedWithoutAnotherPacket) {
+  World world;
+  world.WaitForNeighbour(World::kServer);
+  world.Send(World::kServer);
+  EXPECT_EQ(world.Entry(World::kServer), nullptr);
+  world.Route(World::kServer);
+  world.Change(NeighChanged{{World::kUplink, IpAddress::V4(10, 1, 0, 1)}});
+  EXPECT_NE(world.Entry(World::kServer), nullptr);
+  EXPECT_EQ(world.Entries(Table::kL2Source), 1u);
+}
+
+TEST(Pipeline, ANewMacOfTheNeighbourReplacesTheEntryInPlace) {
+  World world;
+  world.Route(World::kServer);
+  world.Send(World::kServer);
+  const MacAddress moved{{0x0b, 0, 0, 0, 0, 0x99}};
+  world.Route(World::kServer, moved);
+  world.log.clear();
+  world.Change(NeighChanged{{World::kUplink, IpAddress::V4(10, 1, 0, 1)}});
+  ASSERT_EQ(world.log.size(), 1u);
+  EXPECT_EQ(world.log[0].kind, Operation::Kind::kReplace);
+  EXPECT_EQ(std::get<RouteTo>(world.Entry(World::kServer)->action).adjacency.destination, moved);
+}
+
+TEST(Pipeline, AWithdrawnRouteTakesItsEntriesOutAndOthersStay) {
+  World world;
+  const IpAddress other = IpAddress::V4(198, 51, 100, 1);
+  world.Route(World::kServer);
+  world.Route(other);
+  world.Send(World::kServer);
+  world.Send(other);
+  world.Unroute(World::kServer);
+  world.Change(RouteChanged{*IpPrefix::Parse("192.0.2.0/24")});
+  EXPECT_EQ(world.Entry(World::kServer), nullptr);
+  EXPECT_NE(world.Entry(other), nullptr);
+}
+
+TEST(Pipeline, AnAnswerThatDidNotChangeCostsNoOperation) {
+  World world;
+  world.Route(World::kServer);
+  world.Send(World::kServer);
+  world.log.clear();
+  world.Change(EverythingChanged{});
+  EXPECT_TRUE(world.log.empty());
+}
+
+TEST(Pipeline, ChangesWhileAnOperationIsUnderWayAreAppliedAfterItsOutcome) {
+  World world;
+  world.Route(World::kServer);
+  world.paused = true;
+  world.Send(World::kServer);
+  const auto first = world.pipeline.TakeOperations(1, world.now);  // the L3 add, on its way
+  ASSERT_EQ(first.size(), 1u);
+  world.Unroute(World::kServer);
+  world.pipeline.OnChange(RouteChanged{*IpPrefix::Parse("192.0.2.0/24")}, world.now);
+  world.Ask();
+  for (const Operation& operation : world.pipeline.TakeOperations(64, world.now)) {
+    EXPECT_NE(operation.flow, first[0].flow) << "a second operation of one flow was issued";
+  }
+  world.pipeline.OnOutcome({Operation::Kind::kAdd, first[0].flow, std::nullopt, world.now}, world.now);
+  const auto next = world.pipeline.TakeOperations(64, world.now);
+  ASSERT_EQ(next.size(), 1u);
+  EXPECT_EQ(next[0].kind, Operation::Kind::kRemove);
+}
+
+TEST(Pipeline, AnIdleEntryGoesAfterTheIdleTimeAndABusyOneStays) {
+  World world({.idle_time = 5s});
+  world.Route(World::kServer);
+  world.Send(World::kServer);
+  for (int second = 0; second < 20; ++second) {
+    world.Hit(Table::kL3);
+    world.Hit(Table::kL2Source);
+    world.Hit(Table::kL2Destination);
+    world.Pass(1s);
+  }
+  EXPECT_NE(world.Entry(World::kServer), nullptr);
+  world.Pass(4s);
+  EXPECT_NE(world.Entry(World::kServer), nullptr);
+  world.Pass(1s);
+  EXPECT_EQ(world.Entry(World::kServer), nullptr);
+  EXPECT_EQ(world.hardware.size(), world.Entries(Table::kGuard)) << "guards do not age";
+}
+
+TEST(Pipeline, AnEntryThatNeverCountedGoesOneIdleTimeAfterItsProgramming) {
+  World world({.idle_time = 5s});
+  world.Route(World::kServer);
+  world.paused = true;
+  world.Send(World::kServer);
+  world.now += 3s;  // programming takes its time
+  world.paused = false;
+  world.Run();
+  world.Pass(4s);
+  EXPECT_NE(world.Entry(World::kServer), nullptr);
+  world.Pass(1s);
+  EXPECT_EQ(world.Entry(World::kServer), nullptr);
+}
+
+TEST(Pipeline, WithoutASweepNothingExpires) {
+  World world({.idle_time = 5s});
+  world.Route(World::kServer);
+  world.Send(World::kServer);
+  world.now += 60s;
+  world.pipeline.OnTick(world.now);
+  world.Run();
+  EXPECT_NE(world.Entry(World::kServer), nullptr);
+}
+
+TEST(Pipeline, AFlowUsedAgainAfterItExpiredComesBack) {
+  World world({.idle_time = 5s});
+  world.Route(World::kServer);
+  world.Send(World::kServer);
+  world.Pass(6s);
+  ASSERT_EQ(world.Entry(World::kServer), nullptr);
+  world.Send(World::kServer);
+  EXPECT_NE(world.Entry(World::kServer), nullptr);
+}
+
+TEST(Pipeline, AMissDuringTheRemovalBringsTheEntryBack) {
+  World world({.idle_time = 5s});
+  world.Route(World::kServer);
+  world.Send(World::kServer);
+  world.now += 6s;
+  world.Sweep();
+  const auto removals = world.pipeline.TakeOperations(64, world.now);
+  ASSERT_EQ(removals.size(), 3u);
+  world.pipeline.OnMiss(world.MissTo(World::kServer), world.now);
+  world.Ask();
+  for (const Operation& operation : removals) {
+    world.hardware.erase(operation.flow);
+    world.pipeline.OnOutcome({Operation::Kind::kRemove, operation.flow, std::nullopt, world.now}, world.now);
+  }
+  world.Run();
+  EXPECT_NE(world.Entry(World::kServer), nullptr);
+  EXPECT_EQ(world.Entries(Table::kL2Source), 1u);
+}
+
+TEST(Pipeline, AChangeDoesNotBringBackWhatNoPacketAsksFor) {
+  World world({.idle_time = 5s});
+  world.Route(World::kServer);
+  world.Send(World::kServer);
+  world.now += 6s;
+  world.Sweep();
+  world.Change(RouteChanged{*IpPrefix::Parse("192.0.2.0/24")});
+  EXPECT_EQ(world.Entry(World::kServer), nullptr);
+}
+
+TEST(Pipeline, ARefusedFlowStaysInSoftwareWithTheDriversWordsAndIsTriedAgainLater) {
+  World world;
+  world.Route(World::kServer);
+  world.refusal = Error{ENOSPC, "add the filter", "table full"};
+  world.Send(World::kServer);
+  EXPECT_EQ(world.Entry(World::kServer), nullptr);
+  const auto attempts = world.log.size();
+  world.Send(World::kServer);
+  EXPECT_EQ(world.log.size(), attempts) << "it backs off";
+  world.refusal.reset();
+  world.now += 2s;
+  world.Send(World::kServer);
+  EXPECT_NE(world.Entry(World::kServer), nullptr);
+}
+
+TEST(Pipeline, ARefusedReplaceTakesTheOldEntryOut) {
+  World world;
+  world.Route(World::kServer);
+  world.Send(World::kServer);
+  world.refusal = Error{EIO, "replace the filter", {}};
+  world.Route(World::kServer, MacAddress{{0x0b, 0, 0, 0, 0, 0x99}});
+  world.Change(RouteChanged{*IpPrefix::Parse("192.0.2.0/24")});
+  EXPECT_EQ(world.Entry(World::kServer), nullptr) << "the old one would send to the wrong neighbour";
+}
+
+TEST(Pipeline, NothingIsOffloadedOnAPortWhoseGuardsAreRefused) {
+  World world;
+  world.Route(World::kServer);
+  world.refusal = Error{EOPNOTSUPP, "add the guard", "ttl match not supported"};
+  world.pipeline.SetMartians({{IpAddress::V4(127, 0, 0, 0), 8}, {IpAddress::V4(10, 1, 0, 2), 32}}, world.now);
+  world.Run();
+  world.refusal.reset();
+  world.Send(World::kServer);
+  EXPECT_EQ(world.Entry(World::kServer), nullptr);
+}
+
+TEST(Pipeline, ABadSourceMakesNoEntryAndCostsOthersNothing) {
+  World world;
+  world.Route(World::kServer);
+  const IpAddress spoofed = IpAddress::V4(10, 9, 9, 9);
+  world.bad_sources.insert(spoofed);
+  world.pipeline.OnMiss(world.MissTo(World::kServer, spoofed), world.now);
+  world.Run();
+  EXPECT_EQ(world.hardware.size(), world.Entries(Table::kGuard));
+  world.Send(World::kServer);
+  EXPECT_NE(world.Entry(World::kServer), nullptr);
+  world.pipeline.OnMiss(world.MissTo(World::kServer, spoofed), world.now);
+  world.Run();
+  EXPECT_NE(world.Entry(World::kServer), nullptr);
+  for (const SourceUpdate& update : world.pipeline.TakeSourceUpdates()) EXPECT_NE(update.address, spoofed);
+}
+
+TEST(Pipeline, APortThatChecksSourcesHasTheSourceInItsL2SourceEntries) {
+  World world;
+  world.pipeline.SetPort({World::kPod, World::kPodRouterMac, true}, world.now);
+  world.Route(World::kServer);
+  world.Send(World::kServer);
+  for (const auto& [id, entry] : world.hardware) {
+    if (entry.rule.match.table != Table::kL2Source) continue;
+    EXPECT_EQ(entry.rule.match.source, IpPrefix::Host(World::kPodAddress));
+  }
+  world.Change(RouteChanged{*IpPrefix::Parse("10.0.7.0/24")});
+  EXPECT_EQ(world.Entries(Table::kL2Source), 0u) << "a route to the source may change whether it is valid";
+  EXPECT_NE(world.Entry(World::kServer), nullptr);
+}
+
+TEST(Pipeline, AFrameThatIsNotForTheRouterMakesNoFlow) {
+  World world;
+  world.Route(World::kServer);
+  Miss miss = world.MissTo(World::kServer);
+  miss.destination_mac = World::kPeerMac;
+  world.pipeline.OnMiss(miss, world.now);
+  world.Run();
+  EXPECT_EQ(world.hardware.size(), world.Entries(Table::kGuard));
+  EXPECT_EQ(world.pipeline.counters().misses_not_for_router, 1u);
+}
+
+TEST(Pipeline, APortThatGoesIsForgottenWithoutOperationsAndItsLateOutcomesAreIgnored) {
+  World world;
+  world.Route(World::kServer);
+  world.paused = true;
+  world.Send(World::kServer);
+  const auto operations = world.pipeline.TakeOperations(64, world.now);
+  EXPECT_EQ(world.pipeline.InFlight(World::kPod), operations.size());
+  world.pipeline.RemovePort(World::kPod);
+  EXPECT_TRUE(world.pipeline.TakeOperations(64, world.now).empty());
+  EXPECT_EQ(world.pipeline.InFlight(World::kPod), operations.size());
+  for (const Operation& operation : operations) {
+    world.pipeline.OnOutcome({operation.kind, operation.flow, std::nullopt, world.now}, world.now);
+  }
+  EXPECT_EQ(world.pipeline.InFlight(World::kPod), 0u);
+  EXPECT_TRUE(world.pipeline.settled());
+}
+
+TEST(Pipeline, AnEntryThatSomebodyElseDeletedIsPutBack) {
+  World world;
+  world.Route(World::kServer);
+  world.Send(World::kServer);
+  std::erase_if(world.hardware, [](const auto& entry) { return entry.second.rule.match.table == Table::kL3; });
+  world.Pass(1s);
+  EXPECT_NE(world.Entry(World::kServer), nullptr);
+  EXPECT_EQ(world.pipeline.counters().vanished, 1u);
+}
+
+TEST(Pipeline, TheEntryLimitKeepsFurtherFlowsInSoftware) {
+  World world({.max_entries = 4 + 2 + 3});  // guards, L2, three flows
+  for (std::uint8_t i = 1; i <= 6; ++i) {
+    world.Route(IpAddress::V4(192, 0, 2, i));
+    world.Send(IpAddress::V4(192, 0, 2, i));
+  }
+  EXPECT_EQ(world.hardware.size(), 9u);
+}
+
+TEST(Pipeline, FlushRemovesWhatIsSelectedAndLeavesGuards) {
+  World world;
+  world.Route(World::kServer);
+  world.Send(World::kServer);
+  EXPECT_EQ(world.pipeline.Flush([](const Flow&) { return true; }, world.now), 3u);
+  world.Run();
+  EXPECT_EQ(world.hardware.size(), world.Entries(Table::kGuard));
+}
+
+TEST(Pipeline, SoftwareFlowsAreForgottenWhenNobodyAsksForThem) {
+  World world({.idle_time = 5s});
+  world.Send(World::kServer);
+  const auto before = world.pipeline.flows().size();
+  world.Pass(5s);
+  EXPECT_EQ(world.pipeline.flows().size(), before - 1);
+}
+
+}  // namespace
+}  // namespace dpuflow::flow

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A small world around a pipeline: a kernel that answers from a table, and hardware that takes entries, counts and can be
+// told to refuse. Tests say what happens and look at what the hardware holds.
+#pragma once
+
+#include <cerrno>
+#include <map>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "agent/flow/pipeline.h"
+
+namespace dpuflow::flow {
+
+class World {
+ public:
+  static constexpr std::uint32_t kUplink = 2;
+  static constexpr std::uint32_t kPod = 7;
+  static constexpr std::uint32_t kOtherPod = 8;
+  inline static const MacAddress kUplinkMac{{0x02, 0, 0, 0, 0, 0x02}};
+  inline static const MacAddress kPodRouterMac{{0x02, 0, 0, 0, 0, 0x07}};
+  inline static const MacAddress kPodMac{{0x0a, 0, 0, 0, 0, 0x07}};
+  inline static const MacAddress kPeerMac{{0x0b, 0, 0, 0, 0, 0x01}};
+  inline static const IpAddress kPodAddress = IpAddress::V4(10, 0, 7, 2);
+  inline static const IpAddress kServer = IpAddress::V4(192, 0, 2, 1);
+
+  explicit World(Limits limits = {}) : pipeline(limits) {
+    pipeline.SetMartians({{IpAddress::V4(127, 0, 0, 0), 8}}, now);
+    pipeline.SetPort({kPod, kPodRouterMac, false}, now);
+    pipeline.SetPort({kUplink, kUplinkMac, false}, now);
+    Run();
+  }
+
+  // The kernel forwards to `destination` by the uplink, to the neighbour with this MAC.
+  void Route(const IpAddress& destination, const MacAddress& neighbour = kPeerMac) {
+    Answer answer;
+    answer.verdict = Answer::Verdict::kForward;
+    answer.source_valid = true;
+    answer.adjacency = {kUplink, kUplinkMac, neighbour};
+    answer.dependencies.route = IpPrefix::Canonical(destination, 24);
+    answer.dependencies.table = 254;
+    answer.dependencies.links = {kUplink};
+    answer.dependencies.neighs = {{kUplink, IpAddress::V4(10, 1, 0, 1)}};
+    routes[destination] = answer;
+  }
+  void Unroute(const IpAddress& destination) { routes.erase(destination); }
+  void WaitForNeighbour(const IpAddress& destination) {
+    Route(destination);
+    routes[destination].verdict = Answer::Verdict::kWait;
+    routes[destination].reason = "waits for the neighbour";
+  }
+
+  [[nodiscard]] Miss MissTo(const IpAddress& destination, const IpAddress& source = kPodAddress) const {
+    return {kPod, kUntagged, kEthertypeIpv4, kPodMac, kPodRouterMac, source, destination};
+  }
+  void Send(const IpAddress& destination) {
+    pipeline.OnMiss(MissTo(destination), now);
+    Run();
+  }
+  void Change(const flow::Change& change) {
+    pipeline.OnChange(change, now);
+    Run();
+  }
+
+  // Until nothing is left to do: questions are answered, operations executed.
+  void Run() {
+    for (int turn = 0; turn < 1000 && !pipeline.settled(); ++turn) {
+      Ask();
+      if (paused) return;
+      Program();
+    }
+  }
+  void Ask() {
+    for (const Question& question : pipeline.TakeQuestions(64, now)) pipeline.OnAnswer(AnswerTo(question), now);
+  }
+  void Program() {
+    for (const Operation& operation : pipeline.TakeOperations(64, now)) {
+      log.push_back(operation);
+      pipeline.OnOutcome(Execute(operation), now);
+    }
+  }
+
+  // Lets time pass in steps of a second, with a sweep of every port and a tick at each.
+  void Pass(Duration time) {
+    for (const TimePoint end = now + time; now < end;) {
+      now += std::chrono::seconds(1);
+      Sweep();
+      pipeline.OnTick(now);
+      Run();
+    }
+  }
+  void Sweep() {
+    for (const std::uint32_t port : {kPod, kUplink, kOtherPod}) {
+      std::vector<Sample> samples;
+      for (const auto& [id, entry] : hardware) {
+        if (entry.rule.match.port == port) samples.push_back({id, entry.packets, entry.packets * 100, true});
+      }
+      pipeline.OnSweep(port, samples, now);
+    }
+  }
+
+  [[nodiscard]] std::size_t Entries(Table table) const {
+    std::size_t count = 0;
+    for (const auto& [id, entry] : hardware) count += entry.rule.match.table == table ? 1u : 0u;
+    return count;
+  }
+  // The L3 entry for a destination; null where there is none.
+  [[nodiscard]] const Rule* Entry(const IpAddress& destination) const {
+    for (const auto& [id, entry] : hardware) {
+      if (entry.rule.match.destination == IpPrefix::Host(destination)) return &entry.rule;
+    }
+    return nullptr;
+  }
+  void Hit(Table table, std::uint64_t packets = 1) {
+    for (auto& [id, entry] : hardware) {
+      if (entry.rule.match.table == table) entry.packets += packets;
+    }
+  }
+
+  struct Installed {
+    Rule rule;
+    std::uint64_t packets = 0;
+  };
+
+  TimePoint now = TimePoint{} + std::chrono::hours(1);
+  Pipeline pipeline;
+  std::map<IpAddress, Answer> routes;
+  std::set<IpAddress> bad_sources;
+  std::map<FlowId, Installed> hardware;
+  std::vector<Operation> log;
+  std::optional<Error> refusal;  // of every add and replace, while set
+  bool paused = false;           // nothing is programmed
+
+ private:
+  Answer AnswerTo(const Question& question) const {
+    Answer answer;
+    const auto route = routes.find(question.miss.destination);
+    if (route != routes.end()) {
+      answer = route->second;
+    } else {
+      answer.source_valid = true;
+      answer.reason = "no route";
+    }
+    if (bad_sources.contains(question.miss.source)) {
+      answer = {};
+      answer.reason = "the source is not acceptable (martian)";
+    }
+    answer.question = question;
+    return answer;
+  }
+
+  Outcome Execute(const Operation& operation) {
+    Outcome outcome{operation.kind, operation.flow, std::nullopt, operation.issued};
+    if (operation.kind == Operation::Kind::kRemove) {
+      if (hardware.erase(operation.flow) == 0) outcome.error = Error{ENOENT, "delete", {}};
+    } else if (refusal) {
+      outcome.error = refusal;
+    } else {
+      hardware[operation.flow] = {operation.rule, 0};
+    }
+    return outcome;
+  }
+};
+
+}  // namespace dpuflow::flow
