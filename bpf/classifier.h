@@ -97,8 +97,8 @@ struct ClassifierOptions {
   std::uint32_t max_reported = 1u << 16;  // flows remembered; the least recently used goes first
 };
 
-// Move-only; owns programs and maps. One thread at a time, except that the const functions and the setters of ports,
-// sources and settings may be called from any thread. Functions that return Result<void> fail with the errno of bpf(2).
+// Move-only; owns programs and maps. One thread at a time, except that the const functions and those that change ports
+// and sources may be called from any thread. Functions that return Result<void> fail with the errno of bpf(2).
 class Classifier {
  public:
   using Options = ClassifierOptions;

@@ -27,43 +27,43 @@ enum dpuflow_kind {
  * What became of a packet, and why: X(name, word, kind, reported). A verdict that is `reported` makes an event for the
  * agent, because the packet is data that hardware could forward now or after something that the agent waits for.
  */
-#define DPUFLOW_VERDICTS(X)                                                                    \
-  X(FORWARDED, "forwarded", FORWARDED, 1)                                                      \
-  /* Control. */                                                                               \
-  X(L2_CONTROL, "l2_control", CONTROL, 0) /* 01:80:c2:.., LLDP, slow protocols, 802.1X */      \
-  X(ARP, "arp", CONTROL, 0)                                                                    \
-  X(ND, "nd", CONTROL, 0)                 /* IPv6 neighbour and router discovery */            \
-  X(MULTICAST, "multicast", CONTROL, 0)   /* MAC or address: multicast, limited broadcast */   \
-  X(LINK_LOCAL, "link_local", CONTROL, 0) /* destination in 169.254.0.0/16 or fe80::/10 */     \
-  X(LOCAL, "local", CONTROL, 0)           /* FIB: for the DPU, broadcast, or no route */       \
-  /* Not looked up. */                                                                         \
-  X(NOT_A_PORT, "not_a_port", STACK, 0)     /* ingress is not among the enabled ports */       \
-  X(MALFORMED, "malformed", STACK, 0)       /* too short, or lengths that disagree */          \
-  X(VLAN, "vlan", STACK, 0)                 /* tagged */                                       \
-  X(IPV6, "ipv6", STACK, 0)                                                                    \
-  X(NOT_IP, "not_ip", STACK, 0)                                                                \
-  X(OTHER_HOST, "other_host", STACK, 0)     /* MAC of neither the port nor a group */          \
-  X(BAD_CHECKSUM, "bad_checksum", STACK, 0) /* of the IPv4 header */                           \
-  X(OPTIONS, "options", STACK, 0)           /* of IPv4 */                                      \
-  X(MARTIAN, "martian", STACK, 0)           /* destination in 0.0.0.0/8 or 127.0.0.0/8 */      \
-  /* Looked up: the kernel's answer is not "forward". */                                       \
-  X(TTL, "ttl", STACK, 0)                   /* it expires here */                              \
-  X(MARKED, "marked", STACK, 0)             /* carries a packet mark, which routing may see */ \
-  X(FORWARDING_DISABLED, "forwarding_disabled", STACK, 0) /* sysctl, at the ingress */         \
-  X(BLACKHOLE, "blackhole", STACK, 0)                                                          \
-  X(UNREACHABLE, "unreachable", STACK, 0)                                                      \
-  X(PROHIBIT, "prohibit", STACK, 0)                                                            \
-  X(LOOKUP_FAILED, "lookup_failed", STACK, 0)                                                  \
-  /* To be forwarded, but not, or not yet, by the classifier. */                               \
-  X(TUNNEL, "tunnel", STACK, 1)                   /* a lightweight tunnel */                   \
-  X(NO_NEIGH, "no_neigh", STACK, 1)               /* the next hop's MAC is not known */        \
-  X(TOO_BIG, "too_big", STACK, 1)                 /* for the path's MTU */                     \
-  X(EGRESS_NOT_A_PORT, "egress_not_a_port", STACK, 1)                                          \
-  X(OTHER_SWITCH, "other_switch", STACK, 1)       /* egress is a port of another eswitch */    \
-  X(SAME_PORT, "same_port", STACK, 1)             /* egress is ingress: the kernel redirects */ \
-  X(SOURCE_UNKNOWN, "source_unknown", STACK, 1)   /* not validated on this port */             \
-  X(AGGREGATE, "aggregate", STACK, 1)             /* GRO of other than TCP: size unknown */    \
-  X(FORWARDING_OFF, "forwarding_off", STACK, 1)   /* the agent's setting */
+#define DPUFLOW_VERDICTS(X)                                                                                  \
+  X(FORWARDED, "forwarded", FORWARDED, 1)                                                                    \
+  /* Control. */                                                                                             \
+  X(L2_CONTROL, "l2_control", CONTROL, 0) /* 01:80:c2:.., LLDP, slow protocols, 802.1X */                    \
+  X(ARP, "arp", CONTROL, 0)                                                                                  \
+  X(ND, "nd", CONTROL, 0)                 /* IPv6 neighbour and router discovery */                          \
+  X(MULTICAST, "multicast", CONTROL, 0)   /* MAC or address: multicast, limited broadcast */                 \
+  X(LINK_LOCAL, "link_local", CONTROL, 0) /* destination in 169.254.0.0/16 or fe80::/10 */                   \
+  X(LOCAL, "local", CONTROL, 0)           /* FIB: for the DPU, broadcast, or no route */                     \
+  /* Not looked up. */                                                                                       \
+  X(NOT_A_PORT, "not_a_port", STACK, 0) /* ingress is not among the enabled ports */                         \
+  X(MALFORMED, "malformed", STACK, 0)   /* too short, or lengths that disagree */                            \
+  X(VLAN, "vlan", STACK, 0)             /* tagged */                                                         \
+  X(IPV6, "ipv6", STACK, 0)                                                                                  \
+  X(NOT_IP, "not_ip", STACK, 0)                                                                              \
+  X(OTHER_HOST, "other_host", STACK, 0)     /* MAC of neither the port nor a group */                        \
+  X(BAD_CHECKSUM, "bad_checksum", STACK, 0) /* of the IPv4 header */                                         \
+  X(OPTIONS, "options", STACK, 0)           /* of IPv4 */                                                    \
+  X(MARTIAN, "martian", STACK, 0)           /* destination in 0.0.0.0/8 or 127.0.0.0/8 */                    \
+  /* Looked up: the kernel's answer is not "forward". */                                                     \
+  X(TTL, "ttl", STACK, 0)                                 /* it expires here */                              \
+  X(MARKED, "marked", STACK, 0)                           /* carries a packet mark, which routing may see */ \
+  X(FORWARDING_DISABLED, "forwarding_disabled", STACK, 0) /* sysctl, at the ingress */                       \
+  X(BLACKHOLE, "blackhole", STACK, 0)                                                                        \
+  X(UNREACHABLE, "unreachable", STACK, 0)                                                                    \
+  X(PROHIBIT, "prohibit", STACK, 0)                                                                          \
+  X(LOOKUP_FAILED, "lookup_failed", STACK, 0)                                                                \
+  /* To be forwarded, but not, or not yet, by the classifier. */                                             \
+  X(TUNNEL, "tunnel", STACK, 1)     /* a lightweight tunnel */                                               \
+  X(NO_NEIGH, "no_neigh", STACK, 1) /* the next hop's MAC is not known */                                    \
+  X(TOO_BIG, "too_big", STACK, 1)   /* for the path's MTU */                                                 \
+  X(EGRESS_NOT_A_PORT, "egress_not_a_port", STACK, 1)                                                        \
+  X(OTHER_SWITCH, "other_switch", STACK, 1)     /* egress is a port of another eswitch */                    \
+  X(SAME_PORT, "same_port", STACK, 1)           /* egress is ingress: the kernel redirects */                \
+  X(SOURCE_UNKNOWN, "source_unknown", STACK, 1) /* not validated on this port */                             \
+  X(AGGREGATE, "aggregate", STACK, 1)           /* GRO of other than TCP: size unknown */                    \
+  X(FORWARDING_OFF, "forwarding_off", STACK, 1) /* the agent's setting */
 
 enum dpuflow_verdict {
 #define DPUFLOW_ENUMERATOR(name, word, kind, reported) DPUFLOW_VERDICT_##name,
@@ -76,13 +76,13 @@ enum dpuflow_verdict {
  * What kind of traffic: X(name, word). BGP, BFD and OSPF name control only: between others they are data, and count as
  * what carries them.
  */
-#define DPUFLOW_PROTOCOLS(X)                                    \
-  X(OTHER, "other")                                             \
-  X(BGP, "bgp")   /* TCP, port 179 on either side */            \
-  X(BFD, "bfd")   /* UDP to 3784, 3785 (echo) or 4784 */        \
-  X(OSPF, "ospf") /* IP protocol 89 */                          \
-  X(ICMP, "icmp") /* and ICMPv6 */                              \
-  X(TCP, "tcp")                                                 \
+#define DPUFLOW_PROTOCOLS(X)                             \
+  X(OTHER, "other")                                      \
+  X(BGP, "bgp")   /* TCP, port 179 on either side */     \
+  X(BFD, "bfd")   /* UDP to 3784, 3785 (echo) or 4784 */ \
+  X(OSPF, "ospf") /* IP protocol 89 */                   \
+  X(ICMP, "icmp") /* and ICMPv6 */                       \
+  X(TCP, "tcp")                                          \
   X(UDP, "udp")
 
 enum dpuflow_protocol {
@@ -157,6 +157,7 @@ struct dpuflow_reports {
 #define DPUFLOW_SETTING_REPORT (1u << 1)  /* else no events are made */
 
 struct dpuflow_settings {
+  __u64 report_window_ns; /* a flow that was reported is not reported again for so long */
   __u32 flags;
   __u32 reserved;
 };
@@ -187,6 +188,7 @@ DPUFLOW_CHECK_SIZE(dpuflow_port, 16);
 DPUFLOW_CHECK_SIZE(dpuflow_source_key, 24);
 DPUFLOW_CHECK_SIZE(dpuflow_flow_key, 52);
 DPUFLOW_CHECK_SIZE(dpuflow_miss, 72);
+DPUFLOW_CHECK_SIZE(dpuflow_settings, 16);
 DPUFLOW_CHECK_SIZE(dpuflow_lookup, 72);
 #undef DPUFLOW_CHECK_SIZE
 

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The classifier: sees each packet that no hardware entry matched, at the ingress of the port's representor.
+ *
+ * It forwards data by the kernel's FIB and tells the agent of it, once per flow, so that hardware takes over. All else
+ * goes up to the kernel's stack untouched: control, and whatever it does not fully understand. It never drops.
+ *
+ * UAPI structures only: no kernel BTF is needed.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "maps.h"
+#include "parse.h"
+#include "shared.h"
+
+static __always_inline __u32 verdict_of_lookup(long result) {
+  switch (result) {
+    case BPF_FIB_LKUP_RET_SUCCESS:
+      return DPUFLOW_VERDICT_FORWARDED;
+    case BPF_FIB_LKUP_RET_NOT_FWDED:
+      return DPUFLOW_VERDICT_LOCAL;
+    case BPF_FIB_LKUP_RET_BLACKHOLE:
+      return DPUFLOW_VERDICT_BLACKHOLE;
+    case BPF_FIB_LKUP_RET_UNREACHABLE:
+      return DPUFLOW_VERDICT_UNREACHABLE;
+    case BPF_FIB_LKUP_RET_PROHIBIT:
+      return DPUFLOW_VERDICT_PROHIBIT;
+    case BPF_FIB_LKUP_RET_FWD_DISABLED:
+      return DPUFLOW_VERDICT_FORWARDING_DISABLED;
+    case BPF_FIB_LKUP_RET_UNSUPP_LWT:
+      return DPUFLOW_VERDICT_TUNNEL;
+    case BPF_FIB_LKUP_RET_NO_NEIGH:
+      return DPUFLOW_VERDICT_NO_NEIGH;
+    case BPF_FIB_LKUP_RET_FRAG_NEEDED:
+      return DPUFLOW_VERDICT_TOO_BIG;
+    default:
+      return DPUFLOW_VERDICT_LOOKUP_FAILED;
+  }
+}
+
+/* The kernel's answer, with egress and MACs in `path` if it is to forward. PathLookup asks in the same way. */
+static __always_inline __u32 look_up(struct __sk_buff* skb, const struct dpuflow_miss* packet, __u32 l3_ifindex,
+                                     struct bpf_fib_lookup* path) {
+  path->family = packet->family;
+  path->l4_protocol = packet->protocol;
+  path->sport = bpf_htons(packet->sport);
+  path->dport = bpf_htons(packet->dport);
+  path->tot_len = packet->length > 0xffff ? 0xffff : packet->length;
+  path->ifindex = l3_ifindex;
+  path->tos = packet->tos;
+  path->ipv4_src = packet->key.saddr[0];
+  path->ipv4_dst = packet->key.daddr[0];
+  return verdict_of_lookup(bpf_fib_lookup(skb, path, sizeof(*path), 0));
+}
+
+/* The program runs with the MAC header in front, and parse() found an IPv4 header without options behind it. */
+static __always_inline struct iphdr* ipv4_header(struct __sk_buff* skb) {
+  struct iphdr* ip = (void*)(long)skb->data + sizeof(struct ethhdr);
+
+  return (void*)(ip + 1) <= (void*)(long)skb->data_end ? ip : 0;
+}
+
+/* Is this packet, which the kernel would forward by `path`, ours to forward? */
+static __always_inline __u32 judge_path(struct __sk_buff* skb, const struct dpuflow_miss* packet,
+                                        const struct dpuflow_port* ingress, const struct bpf_fib_lookup* path) {
+  const struct dpuflow_port* egress = enabled_port(path->ifindex);
+
+  if (!egress) return DPUFLOW_VERDICT_EGRESS_NOT_A_PORT;
+  if (egress->eswitch != ingress->eswitch) return DPUFLOW_VERDICT_OTHER_SWITCH;
+  if (path->ifindex == packet->key.ifindex) return DPUFLOW_VERDICT_SAME_PORT;
+  if (!source_is_known(packet)) return DPUFLOW_VERDICT_SOURCE_UNKNOWN;
+  /* In a tunnel's aggregate gso_size is about inner segments, and the skb does not tell. */
+  if (skb->gso_size && packet->protocol != IPPROTO_TCP) return DPUFLOW_VERDICT_AGGREGATE;
+  return DPUFLOW_VERDICT_FORWARDED;
+}
+
+static __always_inline __u32 judge(struct __sk_buff* skb, const struct dpuflow_miss* packet,
+                                   const struct dpuflow_port* ingress, struct bpf_fib_lookup* path) {
+  __u32 verdict = look_up(skb, packet, ingress->l3_ifindex, path);
+  struct iphdr* ip = ipv4_header(skb);
+
+  /* Local first: a BGP neighbour sends with a TTL of 1. */
+  if (verdict == DPUFLOW_VERDICT_LOCAL) return verdict;
+  if (!ip || ip->ttl <= 1) return DPUFLOW_VERDICT_TTL;
+  if (skb->mark) return DPUFLOW_VERDICT_MARKED;
+  if (verdict != DPUFLOW_VERDICT_FORWARDED) return verdict;
+  return judge_path(skb, packet, ingress, path);
+}
+
+/* Both MACs, and the TTL with its checksum (RFC 1624: the sum moves by as much as the field). */
+static __always_inline int rewrite(struct __sk_buff* skb, const struct bpf_fib_lookup* path) {
+  struct ethhdr* eth = (void*)(long)skb->data;
+  struct iphdr* ip = ipv4_header(skb);
+  __u32 sum;
+
+  if (!ip) return 0;
+  __builtin_memcpy(eth->h_dest, path->dmac, ETH_ALEN);
+  __builtin_memcpy(eth->h_source, path->smac, ETH_ALEN);
+  sum = ip->check + bpf_htons(0x0100);
+  ip->check = sum + (sum >= 0xffff);
+  ip->ttl--;
+  return 1;
+}
+
+#define REPORTED_BIT(name, word, kind, reported) ((__u64)(reported) << DPUFLOW_VERDICT_##name) |
+#define REPORTED_VERDICTS (DPUFLOW_VERDICTS(REPORTED_BIT) 0)
+
+#define KIND_BIT(name, word, kind, reported) \
+  ((__u64)(DPUFLOW_KIND_##kind == DPUFLOW_KIND_CONTROL) << DPUFLOW_VERDICT_##name) |
+#define CONTROL_VERDICTS (DPUFLOW_VERDICTS(KIND_BIT) 0)
+
+SEC("tc")
+int dpuflow_class(struct __sk_buff* skb) {
+  struct dpuflow_miss packet = {};
+  struct bpf_fib_lookup path = {};
+  __u32 zero = 0;
+  struct dpuflow_settings* set = bpf_map_lookup_elem(&settings, &zero);
+  __u32 verdict = DPUFLOW_VERDICT_NOT_A_PORT;
+  __u32 protocol;
+  struct dpuflow_port* ingress;
+
+  if (!set) return TC_ACT_UNSPEC; /* cannot be: the verifier wants to see it */
+  packet.key.ifindex = skb->ifindex;
+  ingress = enabled_port(packet.key.ifindex);
+  if (ingress) {
+    verdict = parse(skb, &packet);
+    if (verdict == DPUFLOW_VERDICT_FORWARDED) verdict = judge(skb, &packet, ingress, &path);
+  }
+  if (verdict == DPUFLOW_VERDICT_FORWARDED && !(set->flags & DPUFLOW_SETTING_FORWARD))
+    verdict = DPUFLOW_VERDICT_FORWARDING_OFF;
+
+  packet.verdict = verdict;
+  if ((set->flags & DPUFLOW_SETTING_REPORT) && (REPORTED_VERDICTS >> verdict & 1))
+    report(&packet, set->report_window_ns);
+  protocol = data_class(packet.protocol);
+  if (CONTROL_VERDICTS >> verdict & 1) protocol = control_class(&packet, protocol);
+  count(verdict, protocol, skb->gso_segs ? skb->gso_segs : 1, skb->len);
+
+  if (verdict == DPUFLOW_VERDICT_FORWARDED && rewrite(skb, &path)) return bpf_redirect(path.ifindex, 0);
+  return TC_ACT_UNSPEC;
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";
