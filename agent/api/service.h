@@ -118,6 +118,8 @@ struct ServiceCounters {
 class Service {
  public:
   explicit Service(ServiceInfo info);
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
 
   // `description` in the interface definition language. EINVAL as ParseInterface, EEXIST for a name
   // that is there.

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/ctl/filter.h"
+
+#include <charconv>
+
+#include "netlink/address.h"
+
+namespace dpuflow::ctl {
+namespace {
+
+using api::Json;
+
+constexpr const char* kTables = "guard, l2src, l2dst or l3";
+constexpr const char* kStates = "waiting, resolving, programming, offloaded, software or removing";
+
+std::string Expected(const std::string& name, const std::string& expected, const std::string& found) {
+  return name + ": expected " + expected + ", found " + (found.empty() ? "nothing" : found);
+}
+
+std::optional<std::string> AddTable(Json& parameters, const std::string& value) {
+  for (const char* table : {"guard", "l2_source", "l2_destination", "l3"}) {
+    if (value != table && value != ShortTable(table)) continue;
+    parameters["table"] = table;
+    return std::nullopt;
+  }
+  return Expected("table", kTables, value);
+}
+
+std::optional<std::string> AddState(Json& parameters, const std::string& value) {
+  for (const char* state : {"waiting", "resolving", "programming", "offloaded", "software", "removing"}) {
+    if (value != state) continue;
+    parameters["state"] = state;
+    return std::nullopt;
+  }
+  return Expected("state", kStates, value);
+}
+
+std::optional<std::string> AddDestination(Json& parameters, const std::string& value) {
+  if (!IpPrefix::Parse(value)) return Expected("dst", "an address or a prefix", value);
+  parameters["destination"] = value;
+  return std::nullopt;
+}
+
+std::optional<std::string> AddVlan(Json& parameters, const std::string& value) {
+  int vlan = 0;
+  const char* end = value.data() + value.size();
+  const auto [stop, error] = std::from_chars(value.data(), end, vlan);
+  const bool number = error == std::errc() && stop == end && vlan >= 0 && vlan <= 4094;
+  if (!number && value != "untagged") return Expected("vlan", "1 to 4094, or untagged", value);
+  parameters["vlan"] = vlan;
+  return std::nullopt;
+}
+
+std::optional<std::string> AddPort(Json& parameters, const std::string& value) {
+  if (value.empty()) return Expected("port", "the name of an interface", value);
+  parameters["port"] = value;
+  return std::nullopt;
+}
+
+std::optional<std::string> AddOne(Json& parameters, const std::string& name, const std::string& value) {
+  if (name == "table") return AddTable(parameters, value);
+  if (name == "port" || name == "dev") return AddPort(parameters, value);
+  if (name == "dst" || name == "destination" || name == "to") return AddDestination(parameters, value);
+  if (name == "state") return AddState(parameters, value);
+  if (name == "vlan") return AddVlan(parameters, value);
+  return Expected("filter", "table, port, dst, state or vlan", name);
+}
+
+}  // namespace
+
+const std::vector<FilterWord>& FilterWords() {
+  static const std::vector<FilterWord> kWords = {
+      {"table", "TABLE", std::string("Of one table: ") + kTables},
+      {"port", "NAME", "That come in by this port"},
+      {"dst", "ADDRESS|PREFIX", "To this address, or into this prefix"},
+      {"state", "STATE", std::string("In this state: ") + kStates},
+      {"vlan", "ID", "With this VLAN id (untagged: without one)"},
+  };
+  return kWords;
+}
+
+std::optional<std::string> AddFilters(Json& parameters, const std::map<std::string, std::string>& options,
+                                      const std::vector<std::string>& words) {
+  for (const auto& [name, value] : options) {
+    if (value.empty()) continue;
+    if (auto wrong = AddOne(parameters, name, value)) return wrong;
+  }
+  for (std::size_t i = 0; i < words.size(); i += 2) {
+    if (auto wrong = AddOne(parameters, words[i], i + 1 < words.size() ? words[i + 1] : "")) return wrong;
+  }
+  return std::nullopt;
+}
+
+std::string ShortTable(std::string_view table) {
+  if (table == "l2_source") return "l2src";
+  if (table == "l2_destination") return "l2dst";
+  return std::string(table);
+}
+
+}  // namespace dpuflow::ctl

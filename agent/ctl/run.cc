@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/ctl/run.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include "agent/api/client.h"
+#include "agent/ctl/json_field.h"
+#include "agent/ctl/show.h"
+
+namespace dpuflow::ctl {
+namespace {
+
+using api::Json;
+
+constexpr const char* kInterface = "io.dpuflow.Agent.";
+constexpr int kIndent = 4;  // of --pretty, as `ip -j -p`
+// A sync that runs out of time is told by the daemon, this much after its own limit at the latest.
+constexpr std::chrono::milliseconds kGrace{2000};
+
+// Standard output, with the first error kept.
+class Printer {
+ public:
+  explicit Printer(std::FILE* file) : file_(file) {}
+  bool Print(const std::string& text) {
+    if (error_ == 0 && std::fwrite(text.data(), 1, text.size(), file_) != text.size()) error_ = errno;
+    return error_ == 0;
+  }
+  bool Flush() {
+    if (error_ == 0 && std::fflush(file_) != 0) error_ = errno;
+    return error_ == 0;
+  }
+  [[nodiscard]] int error() const { return error_; }
+
+ private:
+  std::FILE* file_;
+  int error_ = 0;
+};
+
+// A JSON array, element by element, with the text that Dump makes of the whole.
+class ArrayPrinter {
+ public:
+  ArrayPrinter(Printer& printer, bool pretty) : printer_(printer), pretty_(pretty) {}
+  bool Add(const Json& element) {
+    std::string text = api::Dump(element, pretty_ ? kIndent : -1);
+    if (pretty_) {
+      const std::string margin(kIndent, ' ');
+      for (std::size_t at = 0; (at = text.find('\n', at)) != std::string::npos; at += 1 + margin.size()) {
+        text.insert(at + 1, margin);
+      }
+      text.insert(0, "\n" + margin);
+    }
+    text.insert(0, first_ ? "[" : ",");
+    first_ = false;
+    return printer_.Print(text);
+  }
+  void Finish() { printer_.Print(first_ ? "[]\n" : pretty_ ? "\n]\n" : "]\n"); }
+
+ private:
+  Printer& printer_;
+  bool pretty_;
+  bool first_ = true;
+};
+
+class Runner {
+ public:
+  Runner(const Invocation& invocation, bool colors, std::FILE* out, std::FILE* err)
+      : invocation_(invocation), style_{invocation.statistics, invocation.details, colors}, printer_(out), err_(err) {}
+
+  int Run() {
+    auto client = api::Client::Connect(invocation_.socket_path, invocation_.timeout + kGrace);
+    int code = client ? Ask(*client) : NotConnected(client.error());
+    printer_.Flush();
+    if (printer_.error() == EPIPE) return kExitError;
+    if (printer_.error() != 0) code = Fail(std::string("cannot write: ") + std::strerror(printer_.error()));
+    return code;
+  }
+
+ private:
+  int Fail(const std::string& what) {
+    printer_.Flush();  // what came before the error stands before it
+    std::fputs(("dpuflowctl: " + what + "\n").c_str(), err_);
+    return kExitError;
+  }
+
+  int NotConnected(const Error& error) {
+    if (invocation_.command == Command::kVersion) {
+      PrintVersion({});
+      return kExitOk;
+    }
+    if (error.code == ENOENT || error.code == ECONNREFUSED) {
+      Fail("dpuflowd is not running: nobody listens on " + invocation_.socket_path +
+           " (to start it: systemctl start dpuflowd)");
+      return kExitNotRunning;
+    }
+    return Fail(ToString(error) + (error.code == EACCES ? "; try as root" : ""));
+  }
+
+  int Ask(api::Client& client) {
+    switch (invocation_.command) {
+      case Command::kStatus:
+        return Call(client, "GetStatus", [this](const Json& reply) { Show(reply, ShowStatus(reply, style_)); });
+      case Command::kPortShow:
+        return Call(client, "ListPorts", [this](const Json& reply) {
+          const Json& ports = Field(reply, "ports");
+          Show(ports, ShowPorts(ports, style_));
+        });
+      case Command::kFlowShow:
+        return ShowFlows(client);
+      case Command::kFlowGet:
+        return Call(client, "GetFlow", [this](const Json& reply) { ShowOneFlow(Field(reply, "flow")); });
+      case Command::kFlowFlush:
+        return Call(client, "FlushFlows", [this](const Json& reply) {
+          Show(reply, "removed " + Plural(Number(reply, "count"), "flow") + "\n");
+        });
+      case Command::kSync:
+        return Call(client, "Sync", [this](const Json& reply) { Show(reply, ShowSync(reply)); });
+      case Command::kStats:
+        return Call(client, "GetStats", [this](const Json& reply) {
+          const Json& counters = Field(reply, "counters");
+          Show(counters, ShowStats(counters, style_));
+        });
+      case Command::kVersion:
+        return Call(client, "GetStatus", [this](const Json& reply) { PrintVersion(Text(reply, "version")); });
+    }
+    return kExitError;
+  }
+
+  template <typename Print>
+  int Call(api::Client& client, const char* method, Print print) {
+    const auto reply = client.Call(std::string(kInterface) + method, invocation_.parameters);
+    if (!reply) return Fail(ToString(reply.error()));
+    if (!reply->error.empty()) return Fail(ShowError(*reply));
+    print(reply->parameters);
+    return kExitOk;
+  }
+
+  int ShowFlows(api::Client& client) {
+    FlowList list(style_);
+    ArrayPrinter array(printer_, invocation_.pretty);
+    const auto end =
+        client.Stream(std::string(kInterface) + "ListFlows", invocation_.parameters, [&](const Json& reply) {
+          const Json& flow = Field(reply, "flow");
+          if (flow.is_null()) return true;
+          return invocation_.json ? array.Add(flow) : printer_.Print(list.Add(flow));
+        });
+    if (printer_.error() != 0) return kExitError;
+    if (!invocation_.json) printer_.Print(list.Finish());
+    if (!end) return Fail(ToString(end.error()));
+    if (!end->error.empty()) return Fail(ShowError(*end));
+    if (invocation_.json) array.Finish();
+    return kExitOk;
+  }
+
+  void ShowOneFlow(const Json& flow) {
+    Style all = style_;
+    all.details = all.statistics = true;
+    FlowList list(all);
+    std::string text = list.Add(flow);
+    Show(flow, text + list.Finish());
+  }
+
+  void PrintVersion(const std::string& daemon) {
+    Json versions = {{"dpuflowctl", DPUFLOW_VERSION}};
+    if (!daemon.empty()) versions["dpuflowd"] = daemon;
+    Show(versions, std::string("dpuflowctl " DPUFLOW_VERSION "\n") +
+                       (daemon.empty() ? "dpuflowd is not running\n" : "dpuflowd " + daemon + "\n"));
+  }
+
+  void Show(const Json& json, const std::string& text) {
+    printer_.Print(invocation_.json ? api::Dump(json, invocation_.pretty ? kIndent : -1) + "\n" : text);
+  }
+
+  const Invocation& invocation_;
+  const Style style_;
+  Printer printer_;
+  std::FILE* err_;
+};
+
+}  // namespace
+
+int Run(const Invocation& invocation, bool colors, std::FILE* out, std::FILE* err) {
+  return Runner(invocation, colors, out, err).Run();
+}
+
+}  // namespace dpuflow::ctl

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Replies of the API as text for people. Pure: JSON in, text out. A field that an older or newer daemon does not send is
+// shown as "-" or left out; nothing here fails.
+#pragma once
+
+#include <string>
+
+#include "agent/api/message.h"
+#include "agent/ctl/format.h"
+
+namespace dpuflow::ctl {
+
+struct Style {
+  bool statistics = false;
+  bool details = false;
+  bool colors = false;
+};
+
+// `flow show`: one flow per line, in batches as they come.
+class FlowList {
+ public:
+  explicit FlowList(const Style& style);
+  // Text that can be printed by now, possibly none.
+  std::string Add(const api::Json& flow);
+  std::string Finish() { return table_.Finish(); }
+
+ private:
+  Style style_;
+  Table table_;
+};
+
+std::string ShowPorts(const api::Json& ports, const Style& style);
+std::string ShowStatus(const api::Json& status, const Style& style);
+std::string ShowStats(const api::Json& counters, const Style& style);
+std::string ShowSync(const api::Json& reply);
+
+// An error that the daemon answered, as one line without a newline.
+std::string ShowError(const api::Reply& reply);
+
+}  // namespace dpuflow::ctl

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <map>
+
+#include "agent/ctl/filter.h"
+#include "agent/ctl/json_field.h"
+#include "agent/ctl/show.h"
+
+namespace dpuflow::ctl {
+namespace {
+
+using api::Json;
+
+// "uplink", or the function as the kernel's phys_port_name has it: "c1pf0vf3".
+std::string FunctionOf(const Json& port) {
+  if (Text(port, "role") == "uplink") return "-";
+  std::string name = Number(port, "controller") == 0 ? "" : "c" + Text(port, "controller");
+  name += "pf" + Text(port, "pf");
+  if (Has(port, "vf")) name += "vf" + Text(port, "vf");
+  return name;
+}
+
+Color ColorOfPort(const std::string& state) {
+  if (state == "ready") return Color::kGood;
+  return state == "refused" ? Color::kBad : Color::kBusy;
+}
+
+std::string BelowPort(const Json& port, bool details) {
+  std::string below;
+  if (Has(port, "reason")) below += "    " + Text(port, "reason") + "\n";
+  if (Has(port, "hint")) below += "    to free it: " + Text(port, "hint") + "\n";
+  if (details) {
+    below += Paragraph(4, {"ifindex " + Text(port, "ifindex"), "mac " + Text(port, "mac"), "mtu " + Text(port, "mtu"),
+                           Flag(port, "carrier") ? "carrier" : "no carrier", "devlink " + Text(port, "devlink"),
+                           "switch " + Text(port, "switch_id")});
+  }
+  return below;
+}
+
+// "  name      words, with commas"
+std::string Section(const std::string& name, const std::vector<std::string>& items) {
+  std::vector<std::string> words;
+  for (const std::string& item : items) words.push_back(item + (&item == &items.back() ? "" : ","));
+  if (words.empty()) words.push_back("none");
+  words.front() = fmt::format("{:<9} {}", name, words.front());
+  return Paragraph(0, words);
+}
+
+std::string FlowSections(const Json& status) {
+  std::map<std::string, std::vector<std::string>> by_table;
+  for (const Json& entry : Field(status, "flows")) {
+    by_table[Text(entry, "table")].push_back(Text(entry, "count") + " " + Text(entry, "state"));
+  }
+  std::string text;
+  for (const char* table : {"guard", "l2_source", "l2_destination", "l3"}) {
+    text += Section(ShortTable(table), by_table[table]);
+  }
+  return text;
+}
+
+std::string Ago(const Json& object, const char* name) {
+  return Has(object, name) ? FormatTime(Number(object, name)) + " ago" : "never";
+}
+
+// Scalars of an object: "idle_time_ms 30000".
+std::vector<std::string> Pairs(const Json& object) {
+  std::vector<std::string> pairs;
+  if (!object.is_object()) return pairs;
+  for (const auto& [name, value] : object.items()) {
+    if (!value.is_null()) pairs.push_back(name + " " + Text(object, name.c_str()));
+  }
+  return pairs;
+}
+
+}  // namespace
+
+std::string ShowPorts(const Json& ports, const Style& style) {
+  Table table({{"PORT", false},
+               {"ROLE", false},
+               {"FUNCTION", false},
+               {"STATE", false},
+               {"GUARDS", true},
+               {"L2SRC", true},
+               {"L2DST", true},
+               {"L3", true},
+               {"MISSES", true}},
+              style.colors);
+  for (const Json& port : ports) {
+    const std::string state = Text(port, "state");
+    std::vector<Cell> cells = {{Text(port, "name"), Color::kNone},
+                               {Text(port, "role"), Color::kNone},
+                               {FunctionOf(port), Color::kNone},
+                               {state, ColorOfPort(state)}};
+    for (const char* number : {"guards", "l2_source", "l2_destination", "l3", "misses"}) {
+      cells.push_back({Text(port, number), Color::kNone});
+    }
+    table.Add(std::move(cells), BelowPort(port, style.details));
+  }
+  return table.Finish();
+}
+
+std::string ShowStatus(const Json& status, const Style& style) {
+  std::string text =
+      Paragraph(0, {"dpuflowd " + Text(status, "version") + ",", "pid " + Text(status, "pid") + ",",
+                    "up " + FormatTime(Number(status, "uptime_ms")) + ",", "kernel " + Text(status, "kernel") + ",",
+                    Flag(status, "ready") ? "ready" : "not ready yet"});
+  for (const Json& entry : Field(status, "switches")) {
+    text += Section(
+        "switch", {Text(entry, "devlink") + " " + Text(entry, "eswitch_mode"),
+                   Flag(entry, "chains") ? "chains" : "no chains (one flat table)", "id " + Text(entry, "switch_id")});
+  }
+  if (Field(status, "switches").empty()) text += Section("switch", {});
+  text += Section("ports", {Text(status, "ports_ready") + " ready", Text(status, "ports_preparing") + " preparing",
+                            Text(status, "ports_refused") + " refused"});
+  text += FlowSections(status);
+  text += Section("sync", {Ago(status, "last_sync_ms")});
+  if (style.statistics || style.details) {
+    text += Section("resync", {Ago(status, "last_resync_ms")});
+    text += Section("events", Pairs(Field(status, "events")));
+    for (const Json& queue : Field(status, "queues")) {
+      text += Section("queue", {Text(queue, "name") + " " + Text(queue, "depth") + " of " + Text(queue, "limit"),
+                                "peak " + Text(queue, "peak"), "overflows " + Text(queue, "overflows")});
+    }
+  }
+  if (style.details) text += Section("settings", Pairs(Field(status, "settings")));
+  return text;
+}
+
+std::string ShowStats(const Json& counters, const Style& style) {
+  Table table({{"VALUE", true}, {"COUNTER", false}}, style.colors);
+  for (const Json& counter : counters) {
+    if (!style.details && Number(counter, "value") == 0) continue;
+    std::string name = Text(counter, "name");
+    if (Field(counter, "labels").is_object()) {
+      for (const auto& [label, unused] : Field(counter, "labels").items()) {
+        name += " " + label + "=" + Text(Field(counter, "labels"), label.c_str());
+      }
+    }
+    const bool help = style.details && Has(counter, "help");
+    table.Add({{Text(counter, "value"), Color::kNone}, {name, Color::kNone}},
+              help ? Paragraph(4, {"# " + Text(counter, "help")}) : "");
+  }
+  return table.Finish();
+}
+
+std::string ShowSync(const Json& reply) {
+  return Paragraph(0, {"in step after " + FormatTime(Number(reply, "took_ms")) + ":",
+                       Plural(Number(reply, "events_read"), "event") + " read,",
+                       Plural(Number(reply, "flows_resolved"), "flow") + " resolved,",
+                       Plural(Number(reply, "operations_acknowledged"), "operation") + " acknowledged"});
+}
+
+std::string ShowError(const api::Reply& reply) {
+  const Json& parameters = reply.parameters;
+  if (reply.error == api::kNoSuchFlow) return "no flow has the id " + Text(parameters, "id");
+  if (reply.error == api::kNotReady) return "dpuflowd cannot answer this now: " + Text(parameters, "reason");
+  if (reply.error == api::kSyncTimeout) {
+    return fmt::format("not in step after {}: {}, {} and {} are pending", FormatTime(Number(parameters, "timeout_ms")),
+                       Plural(Number(parameters, "events_pending"), "event"),
+                       Plural(Number(parameters, "flows_pending"), "flow"),
+                       Plural(Number(parameters, "operations_pending"), "operation"));
+  }
+  if (reply.error == api::kTooManyClients) {
+    return "dpuflowd serves " + Text(parameters, "limit") + " clients already, and no more";
+  }
+  if (reply.error == api::kInvalidParameter) return "dpuflowd refuses the value of " + Text(parameters, "parameter");
+  if (reply.error == api::kMethodNotFound || reply.error == api::kMethodNotImplemented) {
+    return "this dpuflowd has no " + Text(parameters, "method") + "; is it of another version?";
+  }
+  if (reply.error == api::kPermissionDenied) return "dpuflowd does not let this user do that";
+  return "dpuflowd answers " + reply.error + (parameters.empty() ? "" : " " + api::Dump(parameters));
+}
+
+}  // namespace dpuflow::ctl

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "agent/ctl/command_line.h"
+
+namespace dpuflow::ctl {
+namespace {
+
+using api::Json;
+
+std::variant<Invocation, Goodbye> Parse(const std::string& line, const std::string& socket = {}) {
+  std::istringstream words(line);
+  return ParseCommandLine({std::istream_iterator<std::string>(words), {}}, socket);
+}
+
+Invocation Asks(const std::string& line, const std::string& socket = {}) {
+  const auto parsed = Parse(line, socket);
+  if (const auto* goodbye = std::get_if<Goodbye>(&parsed)) {
+    ADD_FAILURE() << line << ": " << goodbye->text;
+    return {};
+  }
+  return std::get<Invocation>(parsed);
+}
+
+Goodbye Ends(const std::string& line) {
+  const auto parsed = Parse(line);
+  if (const auto* goodbye = std::get_if<Goodbye>(&parsed)) return *goodbye;
+  ADD_FAILURE() << line << " was understood";
+  return {};
+}
+
+TEST(CommandLine, EveryCommandAndItsOtherNames) {
+  const std::pair<const char*, Command> kCases[] = {
+      {"status", Command::kStatus},      {"port", Command::kPortShow},        {"port show", Command::kPortShow},
+      {"port list", Command::kPortShow}, {"port ls", Command::kPortShow},     {"flow", Command::kFlowShow},
+      {"flow show", Command::kFlowShow}, {"flow list", Command::kFlowShow},   {"flow ls", Command::kFlowShow},
+      {"flow get 7", Command::kFlowGet}, {"flow flush", Command::kFlowFlush}, {"sync", Command::kSync},
+      {"stats", Command::kStats},        {"version", Command::kVersion},
+  };
+  for (const auto& [line, command] : kCases) EXPECT_EQ(Asks(line).command, command) << line;
+}
+
+TEST(CommandLine, FiltersAsWordsAndAsOptionsAreTheSame) {
+  const Json expected = {
+      {"table", "l2_source"}, {"port", "pf0vf3"}, {"destination", "10.0.0.0/8"}, {"state", "offloaded"}, {"vlan", 10}};
+  const char* words = " table l2src port pf0vf3 dst 10.0.0.0/8 state offloaded vlan 10";
+  EXPECT_EQ(Asks(std::string("flow show") + words).parameters, expected);
+  EXPECT_EQ(Asks(std::string("flow flush") + words).parameters, expected);
+  const Json options =
+      Asks("flow --table l2_source --port=pf0vf3 --dst 10.0.0.0/8 --state offloaded --vlan 10").parameters;
+  for (const auto& [name, value] : expected.items()) EXPECT_EQ(options[name], value);
+  EXPECT_EQ(Asks("flow show vlan untagged to 2001:db8::1").parameters,
+            (Json{{"vlan", 0}, {"destination", "2001:db8::1"}}));
+  for (const char* state : {"waiting", "resolving", "programming", "offloaded", "software", "removing"}) {
+    EXPECT_EQ(Asks(std::string("flow show state ") + state).parameters["state"], state);
+  }
+}
+
+TEST(CommandLine, FlagsMayStandAnywhere) {
+  for (const char* line :
+       {"-j -s -d flow show", "flow -j show -s -d", "flow show -jsd", "flow show port p0 -j -s -d"}) {
+    const Invocation asked = Asks(line);
+    EXPECT_TRUE(asked.json && asked.statistics && asked.details && !asked.pretty) << line;
+  }
+  EXPECT_TRUE(Asks("-p status").json);  // pretty means JSON
+}
+
+TEST(CommandLine, SocketComesFromTheOptionThenTheEnvironment) {
+  EXPECT_EQ(Asks("status").socket_path, "/run/dpuflow/dpuflowd.sock");
+  EXPECT_EQ(Asks("status", "/tmp/a").socket_path, "/tmp/a");
+  EXPECT_EQ(Asks("status --socket /tmp/b", "/tmp/a").socket_path, "/tmp/b");
+}
+
+TEST(CommandLine, SyncTakesTimesWithUnits) {
+  const std::pair<const char*, int> kCases[] = {{"sync", 10000},
+                                                {"sync --timeout 5", 5000},
+                                                {"sync --timeout 0.5", 500},
+                                                {"sync --timeout 500ms", 500},
+                                                {"sync --timeout 2m", 120000},
+                                                {"sync --timeout 600s", 600000}};
+  for (const auto& [line, milliseconds] : kCases) {
+    EXPECT_EQ(Asks(line).parameters["timeout_ms"], milliseconds) << line;
+    EXPECT_EQ(Asks(line).timeout.count(), milliseconds) << line;
+  }
+  for (const char* wrong : {"0", "-1", "601", "5h", "x", "nan", "inf", "1e300"}) {
+    EXPECT_EQ(Ends(std::string("sync --timeout=") + wrong).code, kExitUsage) << wrong;
+  }
+}
+
+TEST(CommandLine, WrongWordsAreAnsweredWithWhatWasExpected) {
+  const std::pair<const char*, const char*> kCases[] = {
+      {"nonsense", "dpuflowctl: expected status, port, flow, sync, stats, version, found nonsense"},
+      {"flow frob", "dpuflowctl flow: expected show, get, flush, found frob"},
+      {"status --frob", "dpuflowctl status: expected nothing more, found --frob"},
+      {"flow show table l4", "table: expected guard, l2src, l2dst or l3, found l4"},
+      {"flow show table", "table: expected guard, l2src, l2dst or l3, found nothing"},
+      {"flow show tabel l3", "filter: expected table, port, dst, state or vlan, found tabel"},
+      {"flow show state or",
+       "state: expected waiting, resolving, programming, offloaded, software or removing, found or"},
+      {"flow show dst 10.0.0.0/33", "dst: expected an address or a prefix, found 10.0.0.0/33"},
+      {"flow show vlan 4095", "vlan: expected 1 to 4094, or untagged, found 4095"},
+      {"flow show vlan 1x", "vlan: expected 1 to 4094, or untagged, found 1x"},
+      {"flow get", "ID is required"},
+      {"flow get x", "ID: expected the number of a flow, found x"},
+      {"flow get 99999999999999999999", "ID: expected the number of a flow, found 99999999999999999999"},
+  };
+  for (const auto& [line, text] : kCases) {
+    EXPECT_EQ(Ends(line), (Goodbye{kExitUsage, std::string("dpuflowctl: ") + text + "\nTry: dpuflowctl help\n"}))
+        << line;
+  }
+  EXPECT_EQ(Ends("").code, kExitUsage);
+}
+
+TEST(CommandLine, HelpAndVersion) {
+  EXPECT_EQ(Ends("-V"), (Goodbye{kExitOk, "dpuflowctl " DPUFLOW_VERSION "\n"}));
+  for (const char* line : {"help", "--help", "-h", "flow help", "flow show --help", "port help"}) {
+    const Goodbye help = Ends(line);
+    EXPECT_EQ(help.code, kExitOk);
+    EXPECT_NE(help.text.find("Usage: dpuflowctl"), std::string::npos) << line << "\n" << help.text;
+  }
+  EXPECT_NE(Ends("flow show help").text.find("Usage: dpuflowctl flow show"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace dpuflow::ctl
