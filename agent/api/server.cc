@@ -4,44 +4,25 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <cstring>
+#include <optional>
 #include <unordered_map>
 #include <utility>
+
+#include "agent/api/fd.h"
+#include "agent/api/socket_file.h"
 
 namespace dpuflow::api {
 namespace {
 
 constexpr std::size_t kReadChunk = 16 * 1024;  // bytes
-constexpr int kBacklog = 64;                   // connects that wait to be accepted
 
 struct SourceUnref {
   void operator()(sd_event_source* source) const { sd_event_source_disable_unref(source); }
 };
 using Source = std::unique_ptr<sd_event_source, SourceUnref>;
-
-class Fd {
- public:
-  explicit Fd(int fd = -1) : fd_(fd) {}
-  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Fd& operator=(Fd&& other) noexcept {
-    Reset();
-    fd_ = std::exchange(other.fd_, -1);
-    return *this;
-  }
-  ~Fd() { Reset(); }
-  void Reset() {
-    if (fd_ >= 0) close(std::exchange(fd_, -1));
-  }
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 Fd OpenReserve() { return Fd(open("/dev/null", O_RDONLY | O_CLOEXEC)); }
 
@@ -50,53 +31,6 @@ PeerCredentials CredentialsOf(int fd) {
   socklen_t size = sizeof credentials;
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return {};
   return {credentials.pid, credentials.uid, credentials.gid};
-}
-
-Result<sockaddr_un> AddressOf(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof address.sun_path) {
-    return MakeError(ENAMETOOLONG, "listen on " + path,
-                     fmt::format("a socket path has 1 to {} bytes", sizeof address.sun_path - 1));
-  }
-  std::memcpy(address.sun_path, path.data(), path.size());
-  return address;
-}
-
-const sockaddr* Generic(const sockaddr_un& address) { return reinterpret_cast<const sockaddr*>(&address); }
-
-Result<void> MakeParent(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos || slash == 0) return {};
-  const std::string parent = path.substr(0, slash);
-  if (mkdir(parent.c_str(), 0755) == 0) {
-    // Whatever the umask is: others may reach the socket, its own mode decides.
-    if (chmod(parent.c_str(), 0755) == 0) return {};
-  } else if (errno == EEXIST) {
-    return {};
-  }
-  return ErrnoError("make directory " + parent);
-}
-
-// Leaves the path free to bind, if that can be done without taking it from anybody.
-Result<void> ClearStale(const std::string& path, const sockaddr_un& address) {
-  const std::string doing = "listen on " + path;
-  struct stat found {};
-  if (lstat(path.c_str(), &found) != 0) {
-    if (errno == ENOENT) return {};
-    return ErrnoError(doing);
-  }
-  if (!S_ISSOCK(found.st_mode)) {
-    return MakeError(EEXIST, doing, "expected a socket or nothing there, found something else");
-  }
-  const Fd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (probe.get() < 0) return ErrnoError(doing);
-  if (connect(probe.get(), Generic(address), sizeof address) == 0 || errno == EAGAIN) {
-    return MakeError(EADDRINUSE, doing, "another process serves this socket");
-  }
-  if (errno != ECONNREFUSED) return ErrnoError(doing);
-  if (unlink(path.c_str()) != 0 && errno != ENOENT) return ErrnoError("remove stale socket " + path);
-  return {};
 }
 
 }  // namespace
@@ -135,10 +69,9 @@ class Server::Impl {
   void AcceptWithoutDescriptor();
   void RefuseFull(const Fd& fd);
   Result<Source> Watch(int fd, std::uint32_t events, sd_event_io_handler_t handler, void* context);
-  // Each returns whether the client is still of use.
-  static bool Read(Client& client);
+  static bool Read(Client& client);   // whether the client is still of use
+  static bool Flush(Client& client);  // the same
   static void ReadRest(Client& client);
-  static bool Flush(Client& client);
   static void UpdateInterest(Client& client);
 
   const Service& service_;
@@ -146,39 +79,19 @@ class Server::Impl {
   const ServerOptions options_;
   ServerCounters counters_;
   Fd reserve_;  // given up for a moment where there is no descriptor left, to turn a client away
-  Fd listener_;
+  std::optional<SocketFile> listener_;
   Source accept_source_;
-  dev_t device_ = 0;  // of the socket file made here
-  ino_t inode_ = 0;
   std::unordered_map<int, std::unique_ptr<Client>> clients_;
 };
 
 Result<void> Server::Impl::Listen() {
-  const std::string& path = options_.socket_path;
-  const Result<sockaddr_un> address = AddressOf(path);
-  if (!address) return tl::make_unexpected(address.error());
-  if (auto made = MakeParent(path); !made) return made;
-  if (auto cleared = ClearStale(path, *address); !cleared) return cleared;
-
-  Fd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (fd.get() < 0) return ErrnoError("make a socket");
-  if (bind(fd.get(), Generic(*address), sizeof *address) != 0) {
-    return ErrnoError("listen on " + path);
-  }
-  // Between bind and listen nobody can connect, so the mode is right before anybody can.
-  struct stat made {};
-  if (chmod(path.c_str(), options_.mode) != 0 || lstat(path.c_str(), &made) != 0 || listen(fd.get(), kBacklog) != 0) {
-    auto error = ErrnoError("listen on " + path);
-    unlink(path.c_str());
-    return error;
-  }
-  device_ = made.st_dev;
-  inode_ = made.st_ino;
-  listener_ = std::move(fd);
-  Result<Source> source = Watch(listener_.get(), EPOLLIN, OnAccept, this);
+  Result<SocketFile> made = SocketFile::Listen(options_.socket_path, options_.mode);
+  if (!made) return tl::make_unexpected(std::move(made.error()));
+  listener_.emplace(std::move(*made));
+  Result<Source> source = Watch(listener_->fd(), EPOLLIN, OnAccept, this);
   if (!source) {
-    Stop();
-    return tl::make_unexpected(source.error());
+    listener_.reset();
+    return tl::make_unexpected(std::move(source.error()));
   }
   accept_source_ = std::move(*source);
   return {};
@@ -205,16 +118,12 @@ void Server::Impl::Stop() {
   accept_source_.reset();
   for (auto& [fd, client] : clients_) {
     client->session->SetWakeup(nullptr);
-    Flush(*client);
+    // Not through Consume, which would begin the next call: the daemon is on its way out.
+    const std::string_view output = client->session->output();
+    static_cast<void>(send(fd, output.data(), output.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
   }
   clients_.clear();
-  if (listener_.get() < 0) return;
-  listener_.Reset();
-  struct stat found {};
-  const std::string& path = options_.socket_path;
-  if (lstat(path.c_str(), &found) == 0 && found.st_dev == device_ && found.st_ino == inode_) {
-    unlink(path.c_str());
-  }
+  listener_.reset();
 }
 
 Result<Source> Server::Impl::Watch(int fd, std::uint32_t events, sd_event_io_handler_t handler, void* context) {
@@ -233,7 +142,7 @@ int Server::Impl::OnAccept(sd_event_source*, int, std::uint32_t, void* self) {
 }
 
 void Server::Impl::Accept() {
-  Fd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  Fd fd(accept4(listener_->fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (fd.get() < 0) {
     if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
     ++counters_.accept_failures;
@@ -252,7 +161,7 @@ void Server::Impl::Accept() {
 void Server::Impl::AcceptWithoutDescriptor() {
   reserve_.Reset();
   {
-    const Fd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    const Fd fd(accept4(listener_->fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd.get() >= 0) RefuseFull(fd);
   }
   reserve_ = OpenReserve();

@@ -125,7 +125,12 @@ bool Session::BeginNext() {
     Refuse(message.error());
     return false;
   }
-  if (!*message) return false;
+  if (!*message) {
+    // What somebody gets who forgets the NUL at the end.
+    const bool cut = input_ended_ && framer_.size() > 0;
+    if (cut) Refuse({EBADMSG, "read a message", "expected a NUL after the message, found the end"});
+    return false;
+  }
   const Result<Request> request = ParseRequest(**message);
   if (!request) {
     Refuse(request.error());

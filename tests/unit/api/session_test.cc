@@ -267,6 +267,15 @@ TEST_F(SessionTest, TooLongARequestEndsTheConversation) {
   EXPECT_TRUE(session_->is_finished());
 }
 
+TEST_F(SessionTest, MessageWithoutItsNulIsAnsweredAtTheEnd) {
+  session_->Receive("{\"method\":\"org.varlink.service.GetInfo\"}\n");
+  EXPECT_TRUE(Heard().empty());
+  session_->ReceiveEnd();
+  EXPECT_EQ(Heard(), (Replies{R"({"error":"io.dpuflow.Agent.BadMessage","parameters":{"reason":)"
+                              R"("expected a NUL after the message, found the end"}})"}));
+  EXPECT_TRUE(session_->is_finished());
+}
+
 TEST_F(SessionTest, EndOfInputLeavesAnswersToCome) {
   SayCall("Later", "{}");
   SayCall("Echo", R"({"text":"a"})");
