@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# The NIC and its embedded switch (tests/lab/switch), and what it says of itself.
+
+switch_debugfs=/sys/kernel/debug/labnic
+switch_parameters=/sys/module/labnic/parameters
+
+# switch_load [PARAMETER=VALUE]...: the switch appears, its ports down. The classifiers and actions that it is programmed
+# by are loaded as well.
+switch_load() {
+  modprobe -a sch_ingress cls_flower cls_bpf cls_matchall act_gact act_mirred act_pedit act_csum act_vlan act_skbedit
+  sysctl -qw net.ipv6.conf.default.disable_ipv6="${LAB_NO_IPV6:-1}" net.ipv6.conf.all.disable_ipv6="${LAB_NO_IPV6:-1}"
+  insmod "$LABNIC_KO" "$@"
+}
+
+switch_unload() {
+  rmmod labnic
+}
+
+switch_set() { # PARAMETER VALUE
+  printf '%s\n' "$2" >"$switch_parameters/$1"
+}
+
+# switch_rules [JQ FILTER]: its entries, one JSON object a line, those that the filter selects.
+switch_rules() {
+  jq -c "${1:-.}" "$switch_debugfs/rules"
+}
+
+# switch_total JQ: one of its totals, such as .misses
+switch_total() {
+  jq -r "$1" "$switch_debugfs/totals"
+}
+
+# port_up REPRESENTOR NAMESPACE FAR_SIDE: moves a port's far side into its namespace; both come up.
+port_up() {
+  local representor=$1 namespace=$2 far=$3
+  ip link set dev "$far" netns "$namespace"
+  ip link set dev "$representor" up
+  in_ns "$namespace" ip link set dev "$far" up
+  wait_until "carrier of $representor" 10 equals 1 cat "/sys/class/net/$representor/carrier"
+}

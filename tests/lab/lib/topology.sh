@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# Addresses and ports of the lab's little network. Pod N is 10.1.N.2 behind its representor's 10.1.N.1. The uplink's
+# network has room for further routers on the wire. `ext` is a host behind the top of rack; what is announced by BGP are
+# addresses on its loopback.
+
+DPU_UPLINK=192.0.2.1
+TOR_UPLINK=192.0.2.2
+UPLINK_LENGTH=28
+TOR_EXT=198.51.100.1
+EXT=198.51.100.2
+EXT_PREFIX=203.0.113.0/24
+EXT_ADDRESS=203.0.113.1
+HOST_GATEWAY=10.2.0.1
+HOST_ADDRESS=10.2.0.2
+export DPU_UPLINK TOR_UPLINK UPLINK_LENGTH TOR_EXT EXT EXT_PREFIX EXT_ADDRESS HOST_GATEWAY HOST_ADDRESS
+
+pod_address() { # INDEX
+  printf '10.1.%d.2\n' "$1"
+}
+
+pod_gateway() { # INDEX
+  printf '10.1.%d.1\n' "$1"
+}
+
+# dpu_router: the DPU forwards IPv4 between all its ports.
+dpu_router() {
+  sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
+}
+
+# pod_add INDEX: namespace podINDEX, with the VF in it and a default route to its representor.
+pod_add() {
+  local index=$1
+  namespace_add "pod$index"
+  port_up "pf0vf$index" "pod$index" "vf$index"
+  ip address add "$(pod_gateway "$index")/24" dev "pf0vf$index"
+  in_ns "pod$index" ip address add "$(pod_address "$index")/24" dev "vf$index"
+  in_ns "pod$index" ip route add default via "$(pod_gateway "$index")"
+}
+
+# host_add: namespace host, with the host's own physical function.
+host_add() {
+  namespace_add host
+  port_up pf0hpf host host0
+  ip address add "$HOST_GATEWAY/24" dev pf0hpf
+  in_ns host ip address add "$HOST_ADDRESS/24" dev host0
+  in_ns host ip route add default via "$HOST_GATEWAY"
+}
+
+# tor_add: the wire's end in namespace tor, which routes, and namespace ext behind it with EXT_ADDRESS.
+tor_add() {
+  namespace_add tor
+  in_ns tor sysctl -qw net.ipv4.ip_forward=1
+  port_up p0 tor wire0
+  ip address add "$DPU_UPLINK/$UPLINK_LENGTH" dev p0
+  in_ns tor ip address add "$TOR_UPLINK/$UPLINK_LENGTH" dev wire0
+
+  namespace_add ext
+  in_ns tor ip link add name ext0 type veth peer name eth0 netns ext
+  in_ns tor ip link set dev ext0 up
+  in_ns ext ip link set dev eth0 up
+  in_ns tor ip address add "$TOR_EXT/24" dev ext0
+  in_ns ext ip address add "$EXT/24" dev eth0
+  in_ns ext ip route add default via "$TOR_EXT"
+  ext_address_add "$EXT_ADDRESS" "$EXT_PREFIX"
+}
+
+# ext_address_add ADDRESS [PREFIX]: one more address of ext, and the top of rack's route to it.
+ext_address_add() {
+  in_ns ext ip address add "$1/32" dev lo
+  in_ns tor ip route replace "${2:-$1/32}" via "$EXT"
+}
+
+# tor_neighbour_add NAME ADDRESS: another router on the wire, with a MAC of its own, that leads to ext as well.
+tor_neighbour_add() {
+  in_ns tor ip link add link wire0 name "$1" type macvlan mode bridge
+  in_ns tor sysctl -qw net.ipv4.conf.wire0.arp_ignore=1 "net.ipv4.conf.$1.arp_ignore=1"
+  in_ns tor ip address add "$2/32" dev "$1"
+  in_ns tor ip link set dev "$1" up
+}
+
+# topology PODS [PARAMETER=VALUE]...: the switch with that many VFs, all of the above but the host, and BGP up between
+# DPU and top of rack. Nothing is announced by the top of rack yet.
+topology() {
+  local pods=$1 index
+  shift
+  dpu_router
+  switch_load "num_vfs=$pods" "$@"
+  tor_add
+  for ((index = 0; index < pods; index++)); do
+    pod_add "$index"
+  done
+  bgp_start
+}

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# Numbered packets (tests/lab/traffic). A stream has a name; what was sent and received is kept as JSON under it.
+
+traffic_directory=/run/lab/traffic
+
+# receive_start NAME NAMESPACE OPTIONS...: `labtraffic receive` in the background; returns once it listens.
+receive_start() {
+  local name=$1 namespace=$2 base=$traffic_directory/$1
+  shift 2
+  mkdir -p "$traffic_directory"
+  rm -f "$base".*
+  in_ns "$namespace" "$LABTRAFFIC" receive --ready "$base.ready" "$@" >"$base.received" 2>"$base.errors" &
+  printf '%d\n' $! >"$base.pid"
+  wait_until "receiver $name listens" 20 receiver_listens_or_dead "$name"
+  [[ -e $base.ready ]] || fail "receiver $name: $(<"$base.errors")"
+}
+
+receiver_listens_or_dead() { # NAME
+  [[ -e $traffic_directory/$1.ready ]] || ! kill -0 "$(<"$traffic_directory/$1.pid")" 2>/dev/null
+}
+
+# receive_end NAME: waits until the receiver has its report; it ends by itself after the sender's end marker.
+receive_end() {
+  local base=$traffic_directory/$1
+  wait "$(<"$base.pid")" || fail "receiver $1: $(<"$base.errors")"
+}
+
+# send_packets NAME NAMESPACE OPTIONS...: `labtraffic send`; returns when all is sent.
+send_packets() {
+  local name=$1 namespace=$2
+  shift 2
+  mkdir -p "$traffic_directory"
+  in_ns "$namespace" "$LABTRAFFIC" send "$@" >"$traffic_directory/$name.sent"
+}
+
+# sent NAME JQ, received NAME JQ: a number of the stream's reports, such as .lost
+sent() {
+  jq -r "$2" "$traffic_directory/$1.sent"
+}
+
+received() {
+  jq -r "$2" "$traffic_directory/$1.received"
+}
+
+# stream NAME FROM_NAMESPACE FROM_ADDRESS TO_NAMESPACE TO_ADDRESS SEND_OPTIONS...: UDP port 7000 to 7000, received by a
+# socket; returns when both ends have their reports.
+stream() {
+  local name=$1 from=$2 from_address=$3 to=$4 to_address=$5
+  shift 5
+  receive_start "$name" "$to" --bind "$to_address:7000"
+  send_packets "$name" "$from" --from "$from_address:7000" --to "$to_address:7000" "$@"
+  receive_end "$name"
+}
+
+# send_frame NAMESPACE DEVICE FRAME_OPTIONS...: one frame made by `labtraffic frame`.
+send_frame() {
+  local namespace=$1 device=$2
+  shift 2
+  "$LABTRAFFIC" frame "$@" | in_ns "$namespace" "$LABTRAFFIC" raw --device "$device" >/dev/null
+}
