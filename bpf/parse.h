@@ -111,7 +111,8 @@ static __always_inline __u32 parse_ports(struct cursor* cursor, struct dpuflow_m
   struct tcphdr* tcp = start;
   __u32 header = sizeof(struct udphdr);
 
-  if (!ports) return DPUFLOW_VERDICT_MALFORMED;
+  /* Beyond the length of IP there is padding. */
+  if (!ports || packet->length < sizeof(struct iphdr) + 2 * sizeof(*ports)) return DPUFLOW_VERDICT_MALFORMED;
   packet->sport = bpf_ntohs(ports[0]);
   packet->dport = bpf_ntohs(ports[1]);
   if (!gso_size) return DPUFLOW_VERDICT_FORWARDED;
@@ -186,7 +187,8 @@ static __always_inline __u32 parse(struct __sk_buff* skb, struct dpuflow_miss* p
   __builtin_memcpy(packet->key.dmac, eth->h_dest, ETH_ALEN);
   is_group = eth->h_dest[0] & 1;
   if (is_l2_control(eth, packet->key.ethertype)) return DPUFLOW_VERDICT_L2_CONTROL;
-  if (skb->vlan_present) return DPUFLOW_VERDICT_VLAN;
+  if (skb->vlan_present || packet->key.ethertype == ETH_P_8021Q || packet->key.ethertype == ETH_P_8021AD)
+    return DPUFLOW_VERDICT_VLAN;
   switch (packet->key.ethertype) {
     case ETH_P_ARP:
       return DPUFLOW_VERDICT_ARP;
