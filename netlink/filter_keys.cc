@@ -206,10 +206,8 @@ bool KeyReader::Finish(const FilterId& id, FlowerKey& key) const {
     key.fragment = (flags_ & TCA_FLOWER_KEY_FLAGS_IS_FRAGMENT) != 0;
     whole = whole && *flags_mask_ == TCA_FLOWER_KEY_FLAGS_IS_FRAGMENT;
   }
-  // Of a tagged filter the kernel shows the inner ethertype here.
-  if (ethertype_ != id.ethertype && (id.ethertype != ETH_P_8021Q || ethertype_ != key.vlan_ethertype)) {
-    whole = whole && id.ethertype == ETH_P_8021Q && ethertype_ == 0;
-  }
+  // Of a tagged filter the kernel shows the inner ethertype here, where there is one.
+  whole = whole && (ethertype_ == id.ethertype || ethertype_ == L3Type(id, key));
   return whole && CheckKey(id, key).has_value();
 }
 

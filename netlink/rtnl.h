@@ -52,7 +52,7 @@ void AppendRouteDump(MessageBuffer& buffer, std::uint32_t seq, const RouteDump& 
 Result<Event<Route>> ParseRoute(const nlmsghdr& message);
 
 // ip route get. The answer, an RTM_NEWROUTE, goes through ParseRoute: with fib_match the route that
-// matched (prefix, table, nexthop id, all paths), else the path taken (RTM_F_CLONED; the
+// matched (prefix, table, nexthop id, all paths), else the path taken (one next hop; the
 // destination as /32 or /128). A refusal comes as the request's error: EINVAL (blackhole or
 // martian), ENETUNREACH, EHOSTUNREACH, EACCES (prohibit), EXDEV (rp_filter), EAGAIN (throw).
 void AppendRouteQuery(MessageBuffer& buffer, std::uint32_t seq, const RouteQuery& query);
