@@ -19,8 +19,8 @@ namespace dpuflow::api {
 namespace {
 
 // Of one reply, in bytes. GetStats with its help texts, the largest one, has some tens of kilobytes.
-constexpr std::size_t kMaxReply = 16 * 1024 * 1024;
-constexpr std::size_t kReadChunk = 64 * 1024;
+constexpr std::size_t kMaxReply = std::size_t{16} * 1024 * 1024;
+constexpr std::size_t kReadChunk = std::size_t{64} * 1024;
 
 timeval ToTimeval(std::chrono::milliseconds time) {
   timeval result{};

@@ -23,7 +23,8 @@ std::optional<std::string> MismatchInStruct(const IdlInterface& interface, const
       return Join(field.name, *inner);
     }
   }
-  for (const auto& [name, unused] : value.items()) {
+  for (const auto& item : value.items()) {
+    const std::string& name = item.key();
     const bool known = std::any_of(type.fields.begin(), type.fields.end(),
                                    [&name](const IdlField& field) { return field.name == name; });
     if (!known) return name;

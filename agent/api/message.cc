@@ -8,7 +8,7 @@ namespace dpuflow::api {
 namespace {
 
 // Where a NUL is cut off, the rest of the buffer moves only when this much of it is behind.
-constexpr std::size_t kCompactAfter = 64 * 1024;
+constexpr std::size_t kCompactAfter = std::size_t{64} * 1024;
 
 tl::unexpected<Error> Bad(std::string what) { return MakeError(EBADMSG, "understand a message", std::move(what)); }
 

@@ -17,7 +17,7 @@
 namespace dpuflow::api {
 namespace {
 
-constexpr std::size_t kReadChunk = 16 * 1024;  // bytes
+constexpr std::size_t kReadChunk = std::size_t{16} * 1024;  // bytes
 
 struct SourceUnref {
   void operator()(sd_event_source* source) const { sd_event_source_disable_unref(source); }

@@ -50,7 +50,7 @@ std::vector<std::string> Service::Mismatched() const {
   std::vector<std::string> names;
   for (const auto& [interface_name, interface] : interfaces_) {
     for (const auto& [name, unused] : interface.idl.methods) {
-      std::string method = interface_name + "." + name;
+      std::string method = fmt::format("{}.{}", interface_name, name);
       if (handlers_.count(method) == 0) names.push_back(std::move(method));
     }
   }

@@ -59,7 +59,7 @@ class Call {
   Call& operator=(Call&& other) noexcept;
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
-  ~Call();
+  ~Call();  // NOLINT(bugprone-exception-escape): see its definition
 
   // The answer. Each ends the call.
   void Reply(Json parameters = Json::object());

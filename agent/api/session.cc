@@ -24,6 +24,7 @@ Call& Call::operator=(Call&& other) noexcept {
   return *this;
 }
 
+// NOLINTNEXTLINE(bugprone-exception-escape): handlers do not throw; without memory there is nothing to save
 Call::~Call() {
   if (is_open()) Error(kNotReady, {{"reason", "the agent dropped the call"}});
 }
@@ -175,7 +176,7 @@ void Session::Send(const Reply& reply) {
 
 bool Session::IsWaitingFor(std::uint64_t serial) const { return active_ && active_->serial == serial && !refused_; }
 
-void Session::Finish(Reply reply) {
+void Session::Finish(const Reply& reply) {
   const bool oneway = active_->oneway;
   active_.reset();
   if (!reply.error.empty()) ++service_.counters_.error_replies;

@@ -22,9 +22,19 @@ namespace dpuflow::api {
 
 // Every limit of a conversation, in bytes.
 struct Limits {
-  std::size_t max_request = 64 * 1024;       // of one message from the client
-  std::size_t output_room = 64 * 1024;       // nothing is generated, no call begun, while this much waits to be sent
-  std::size_t max_output = 4 * 1024 * 1024;  // a client that leaves this much of pushed replies unread is dropped
+  std::size_t max_request = std::size_t{64} * 1024;  // of one message from the client
+  std::size_t output_room =
+      std::size_t{64} * 1024;  // nothing is generated, no call begun, while this much waits to be sent
+  std::size_t max_output =
+      std::size_t{4} * 1024 * 1024;  // a client that leaves this much of pushed replies unread is dropped
+};
+
+// The call that a session is answering.
+struct ActiveCall {
+  std::uint64_t serial = 0;
+  bool oneway = false;
+  Generator generator;        // set: a stream
+  std::optional<Json> ahead;  // generated, not sent: whether it is the last one shows the next one
 };
 
 class Session : public std::enable_shared_from_this<Session> {
@@ -52,14 +62,6 @@ class Session : public std::enable_shared_from_this<Session> {
 
  private:
   friend class Call;
-  // The call that is being answered.
-  struct Active {
-    std::uint64_t serial = 0;
-    bool oneway = false;
-    Generator generator;        // set: a stream
-    std::optional<Json> ahead;  // generated, not sent: whether it is the last one shows the next one
-  };
-
   Session(const Service& service, const Limits& limits, const PeerCredentials& peer);
   void Pump();
   bool BeginNext();  // takes the next message; false if there is none
@@ -67,8 +69,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void Refuse(const Error& error);
   void Send(const Reply& reply);
   [[nodiscard]] bool IsWaitingFor(std::uint64_t serial) const;
-  void Finish(Reply reply);        // for Call: the last reply
-  bool Continue(Json parameters);  // for Call: one of several
+  void Finish(const Reply& reply);  // for Call: the last reply
+  bool Continue(Json parameters);   // for Call: one of several
   void BeginStream(Generator generator);
   void AfterAnswer();
 
@@ -79,7 +81,7 @@ class Session : public std::enable_shared_from_this<Session> {
   Framer framer_;
   std::string output_;
   std::size_t sent_ = 0;
-  std::optional<Active> active_;
+  std::optional<ActiveCall> active_;
   std::uint64_t last_serial_ = 0;
   bool pumping_ = false;
   bool input_ended_ = false;

@@ -39,6 +39,7 @@ std::string BelowPort(const Json& port, bool details) {
 // "  name      words, with commas"
 std::string Section(const std::string& name, const std::vector<std::string>& items) {
   std::vector<std::string> words;
+  words.reserve(items.size() + 1);
   for (const std::string& item : items) words.push_back(item + (&item == &items.back() ? "" : ","));
   if (words.empty()) words.push_back("none");
   words.front() = fmt::format("{:<9} {}", name, words.front());

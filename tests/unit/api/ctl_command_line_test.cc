@@ -96,7 +96,7 @@ TEST(CommandLine, WrongWordsAreAnsweredWithWhatWasExpected) {
       {"status --frob", "dpuflowctl status: expected nothing more, found --frob"},
       {"flow show table l4", "table: expected guard, l2src, l2dst or l3, found l4"},
       {"flow show table", "table: expected guard, l2src, l2dst or l3, found nothing"},
-      {"flow show tabel l3", "filter: expected table, port, dst, state or vlan, found tabel"},
+      {"flow show desk l3", "filter: expected table, port, dst, state or vlan, found desk"},
       {"flow show state or",
        "state: expected waiting, resolving, programming, offloaded, software or removing, found or"},
       {"flow show dst 10.0.0.0/33", "dst: expected an address or a prefix, found 10.0.0.0/33"},
