@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The batched lookup against the routes that were made, against `ip route get`, and against what the classifier does.
+#include <net/if.h>
 #include <sched.h>
 
+#include <array>
 #include <cerrno>
 #include <set>
+#include <sstream>
 #include <thread>
 
 #include "tests/bpf/fixture.h"
@@ -24,6 +27,10 @@ class PathLookupTest : public ClassifierTest {
             .source_port = 40000,
             .destination_port = 7,
             .length = length};
+  }
+  static std::string NameOf(std::uint32_t ifindex) {
+    std::array<char, IF_NAMESIZE> name{};
+    return if_indextoname(ifindex, name.data()) != nullptr ? name.data() : "nothing";
   }
   PathAnswer Ask(const PathQuery& query) {
     PathAnswer answer;
@@ -74,25 +81,29 @@ TEST_F(PathLookupTest, AgreesWithIpRouteGet) {
       "ip route add 198.18.0.0/15 via 10.3.0.2 && ip route add 198.18.7.0/24 via 10.2.0.2 &&"
       "ip route add 198.18.7.7/32 via 10.5.0.2 && ip route add 198.18.8.0/24 tos 0x10 via 10.2.0.2 &&"
       "ip rule add ipproto udp dport 53 lookup 100 && ip route add 198.18.0.0/15 via 10.4.0.2 table 100");
+  std::vector<PathQuery> queries;
+  std::string batch;  // one process for all of them
   for (const auto* destination : {"198.18.1.1", "198.18.7.1", "198.18.7.7", "198.18.8.1", "10.2.0.2", "198.51.100.1"}) {
     for (const int port : {7, 53}) {
       for (const int tos : {0, 0x10}) {
-        PathQuery query = To(destination);
+        PathQuery& query = queries.emplace_back(To(destination));
         query.destination_port = static_cast<std::uint16_t>(port);
         query.tos = static_cast<std::uint8_t>(tos);
-        const PathAnswer answer = Ask(query);
-        const std::string said =
-            Command(fmt::format("ip -o route get {} from 10.1.0.2 iif pod0 ipproto udp sport 40000 dport {} tos {:#x}",
-                                destination, port, tos));
-        const std::string via = answer.next_hop == query.destination ? "" : fmt::format("via {} ", answer.next_hop);
-        char name[16 + 1]{};
-        for (const auto* candidate : {"pod1", "uplink", "foreign", "outside"}) {
-          if (Ifindex(candidate) == answer.egress) fmt::format_to_n(name, 16, "{}", candidate);
-        }
-        EXPECT_NE(said.find(fmt::format("{}dev {} ", via, std::string_view(name))), std::string::npos)
-            << "looked up: " << via << name << "; ip route get: " << said;
+        batch += fmt::format("route get {} from 10.1.0.2 iif pod0 ipproto udp sport 40000 dport {} tos {:#x}\n",
+                             destination, port, tos);
       }
     }
+  }
+  std::vector<PathAnswer> answers(queries.size());
+  ASSERT_TRUE(classifier_->ResolveBatch(queries, answers));
+  std::istringstream said(Command("ip -o -batch - <<'END'\n" + batch + "END\n"));
+  for (std::size_t i = 0; i < queries.size(); ++i) {
+    std::string line;
+    ASSERT_TRUE(std::getline(said, line)) << i;
+    const bool on_link = answers[i].next_hop == queries[i].destination;
+    const std::string path =
+        fmt::format("{}dev {} ", on_link ? "" : fmt::format("via {} ", answers[i].next_hop), NameOf(answers[i].egress));
+    EXPECT_NE(line.find(path), std::string::npos) << "looked up: " << path << "; ip route get: " << line;
   }
 }
 
