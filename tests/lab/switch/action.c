@@ -106,11 +106,11 @@ static int labnic_parse_vlan(struct labnic_parse *parse, enum labnic_op op, __be
 
 /* ---- Outputs ---- */
 
-static bool labnic_same_switch(const struct labnic *nic, struct net_device *dev)
+static bool labnic_same_switch(struct labnic *nic, struct net_device *dev)
 {
 	struct netdev_phys_item_id id;
 
-	return !dev_get_port_parent_id(dev, &id, true) && netdev_phys_item_id_same(&id, (void *)&nic->switch_id);
+	return !dev_get_port_parent_id(dev, &id, true) && netdev_phys_item_id_same(&id, &nic->switch_id);
 }
 
 static int labnic_check_output(struct labnic_parse *parse, struct net_device *dev)

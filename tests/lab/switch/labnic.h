@@ -220,6 +220,14 @@ struct labnic_rule {
 	struct labnic_action actions[];
 };
 
+/* How a port finds its rules; a constant that every user sees, as the inlined lookups want. */
+static const struct rhashtable_params labnic_by_cookie = {
+	.key_len = sizeof_field(struct labnic_rule, cookie),
+	.key_offset = offsetof(struct labnic_rule, cookie),
+	.head_offset = offsetof(struct labnic_rule, by_cookie),
+	.automatic_shrinking = true,
+};
+
 /* The entries of one mask. Shapes of a table are tried in the order of their creation. */
 struct labnic_shape {
 	struct list_head list;

@@ -12,13 +12,6 @@
 
 static LIST_HEAD(labnic_block_cbs);	/* under rtnl, by the core */
 
-static const struct rhashtable_params labnic_by_cookie = {
-	.key_len = sizeof_field(struct labnic_rule, cookie),
-	.key_offset = offsetof(struct labnic_rule, cookie),
-	.head_offset = offsetof(struct labnic_rule, by_cookie),
-	.automatic_shrinking = true,
-};
-
 static int labnic_inject(struct labnic *nic, struct netlink_ext_ack *extack)
 {
 	unsigned int every = READ_ONCE(labnic_fail_every);

@@ -12,7 +12,6 @@
  * target was removed drops, and works again when the port is back, as with a real vport.
  */
 #include <linux/ethtool.h>
-#include <net/ip.h>
 
 #include "labnic.h"
 
@@ -297,12 +296,6 @@ static void labnic_names(u16 index, char *rep, char *far)
 
 struct labnic_port *labnic_port_alloc(struct labnic *nic, u16 index)
 {
-	static const struct rhashtable_params params = {
-		.key_len = sizeof_field(struct labnic_rule, cookie),
-		.key_offset = offsetof(struct labnic_rule, cookie),
-		.head_offset = offsetof(struct labnic_rule, by_cookie),
-		.automatic_shrinking = true,
-	};
 	struct labnic_port *port = kzalloc(sizeof(*port), GFP_KERNEL);
 	char far[IFNAMSIZ];
 
@@ -311,7 +304,7 @@ struct labnic_port *labnic_port_alloc(struct labnic *nic, u16 index)
 	port->nic = nic;
 	port->index = index;
 	labnic_names(index, port->name, far);
-	if (rhashtable_init(&port->rules, &params)) {
+	if (rhashtable_init(&port->rules, &labnic_by_cookie)) {
 		kfree(port);
 		return NULL;
 	}

@@ -269,7 +269,8 @@ class Test:
 
 
 def no_complaint():
-    bad = ("WARNING", "BUG", "Oops", "general protection", "refcount", "rcu:", "leak", "Call Trace", "hung", "waiting for")
+    bad = ("WARNING", "BUG", "Oops", "general protection", "refcount", "rcu:", "leak", "Call Trace", "hung",
+           "waiting for")
     lines = [line for line in sh("dmesg").splitlines() if any(word in line for word in bad)]
     assert not lines, "\n".join(lines[:20])
 
