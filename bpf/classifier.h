@@ -50,10 +50,10 @@ struct MissEvent {
   std::uint32_t port = 0;  // ifindex
   std::uint16_t vlan = DPUFLOW_UNTAGGED;
   std::uint16_t ethertype = 0;
-  MacAddress source_mac;
-  MacAddress destination_mac;
-  IpAddress source;
-  IpAddress destination;
+  MacAddress source_mac{};
+  MacAddress destination_mac{};
+  IpAddress source{};
+  IpAddress destination{};
   std::uint8_t protocol = 0;
   std::uint16_t source_port = 0;  // TCP and UDP; zero in a fragment
   std::uint16_t destination_port = 0;

@@ -22,8 +22,8 @@ namespace dpuflow {
 // protocols than TCP and UDP, `tos` is the byte as it is in the header.
 struct PathQuery {
   std::uint32_t ingress = 0;  // ifindex of the L3 interface at which it enters (PortEntry::l3_ifindex)
-  IpAddress source;
-  IpAddress destination;
+  IpAddress source{};
+  IpAddress destination{};
   std::uint8_t protocol = 0;
   std::uint16_t source_port = 0;
   std::uint16_t destination_port = 0;
@@ -47,12 +47,12 @@ struct PathAnswer {
     kFailed,         // for `error`: ENODEV no such ingress, EAFNOSUPPORT no IPv6 here
   };
   Result result = Result::kFailed;
-  int error = 0;               // an errno, with kFailed
-  std::uint32_t egress = 0;    // ifindex; with kForward and kNoNeigh
-  MacAddress source_mac;       // of the egress interface; with kForward
-  MacAddress destination_mac;  // of the next hop; with kForward
-  IpAddress next_hop;          // the gateway, or the destination where it is on-link; with kForward and kNoNeigh
-  std::uint16_t mtu = 0;       // bytes of L3; with kForward where `length` was given, and with kTooBig
+  int error = 0;                 // an errno, with kFailed
+  std::uint32_t egress = 0;      // ifindex; with kForward and kNoNeigh
+  MacAddress source_mac{};       // of the egress interface; with kForward
+  MacAddress destination_mac{};  // of the next hop; with kForward
+  IpAddress next_hop{};          // the gateway, or the destination where it is on-link; with kForward and kNoNeigh
+  std::uint16_t mtu = 0;         // bytes of L3; with kForward where `length` was given, and with kTooBig
 
   bool operator==(const PathAnswer&) const = default;
 };
