@@ -56,7 +56,7 @@ def totals():
     return json.loads(read(f"{DEBUGFS}/totals"))
 
 
-def wait_until(predicate, what, seconds=5):
+def wait_until(predicate, what, seconds=20):
     """Waits for an event, not for a time; the limit is only for a test that fails."""
     end = time.monotonic() + seconds
     while not predicate():
@@ -200,7 +200,7 @@ class Wire:
                     data = data[:12] + struct.pack("!HH", tpid, tci) + data[12:]
             frames.append(data)
 
-    def expect(self, count, seconds=2):
+    def expect(self, count, seconds=10):
         """The next count frames; fails when they do not come."""
         frames = []
         end = time.monotonic() + seconds
