@@ -108,6 +108,8 @@ int OnError(sockaddr_nl*, nlmsgerr* error, void* argument) {
   return NL_STOP;
 }
 
+int AcceptAnySequence(nl_msg*, void*) { return NL_OK; }
+
 Result<CallbackHandle> MakeCallbacks(Exchange& exchange) {
   CallbackHandle callbacks(nl_cb_alloc(NL_CB_DEFAULT));
   if (!callbacks) return MakeError(ENOMEM, exchange.doing);
@@ -222,7 +224,6 @@ Result<DevlinkMonitor> DevlinkMonitor::Open() {
   nl_sock* socket = family->socket.get();
   const int group = genl_ctrl_resolve_grp(socket, DEVLINK_GENL_NAME, DEVLINK_GENL_MCGRP_CONFIG_NAME);
   if (group < 0) return NlError(group, "find devlink's notifications");
-  nl_socket_disable_seq_check(socket);  // notifications have none
   nl_socket_set_buffer_size(socket, kMonitorBuffer, 0);
   if (const int error = nl_socket_add_membership(socket, group); error < 0) {
     return NlError(error, "subscribe to devlink's notifications");
@@ -248,6 +249,7 @@ Result<ReceiveStatus> DevlinkMonitor::Receive(const std::function<void(const Eve
   Exchange exchange{take, doing, {}, false};
   auto callbacks = MakeCallbacks(exchange);
   if (!callbacks) return tl::make_unexpected(callbacks.error());
+  nl_cb_set(callbacks->get(), NL_CB_SEQ_CHECK, NL_CB_CUSTOM, AcceptAnySequence, nullptr);  // notifications have none
   bool overflow = false;
   for (int i = 0; i < kMaxDatagrams; ++i) {
     const int error = nl_recvmsgs(impl_->family.socket.get(), callbacks->get());

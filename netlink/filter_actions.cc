@@ -173,8 +173,8 @@ InstalledAction ReadAction(AttributeReader attributes) {
         if (attributes.payload().size() == sizeof(Cookie)) result.cookie = attributes.Value<Cookie>();
         break;
       case TCA_ACT_FLAGS:
-        plain =
-            plain && (attributes.Value<nla_bitfield32>().value & (TCA_ACT_FLAGS_SKIP_HW | TCA_ACT_FLAGS_SKIP_SW)) == 0;
+        // SKIP_SW is the filter's own: the kernel hands it down to its actions.
+        plain = plain && (attributes.Value<nla_bitfield32>().value & TCA_ACT_FLAGS_SKIP_HW) == 0;
         break;
       case TCA_ACT_HW_STATS:
         plain = false;  // shown only where it is not the default

@@ -88,7 +88,8 @@ Result<void> CheckKey(const FilterId& id, const FlowerKey& key) {
   if (family == Family::kNone && (key.ip_proto || key.ip_ttl || key.fragment)) {
     return Invalid("an IP key needs an IP ethertype");
   }
-  const bool has_ports = key.ip_proto == IPPROTO_TCP || key.ip_proto == IPPROTO_UDP;
+  const std::uint8_t protocol = key.ip_proto.value_or(0);
+  const bool has_ports = protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
   if (!has_ports && (key.src_port || key.dst_port)) return Invalid("a port needs TCP or UDP");
   return {};
 }

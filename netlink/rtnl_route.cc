@@ -5,6 +5,7 @@
 #include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <optional>
@@ -61,7 +62,7 @@ std::vector<NextHop> ReadMultipath(std::span<const std::byte> rest, MessageReade
     hop.weight = static_cast<std::uint16_t>(header.rtnh_hops + 1);
     AttributeReader attributes = reader.AttributesIn(rest.subspan(sizeof header, header.rtnh_len - sizeof header));
     while (attributes.Next()) ReadHopAttribute(attributes, hop);
-    rest = rest.subspan(std::min(rest.size(), std::size_t{RTNH_ALIGN(header.rtnh_len)}));
+    rest = rest.subspan(std::min<std::size_t>(rest.size(), RTNH_ALIGN(header.rtnh_len)));
   }
   return hops;
 }

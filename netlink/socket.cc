@@ -9,7 +9,7 @@ namespace dpuflow::netlink {
 namespace {
 
 // The kernel sizes a dump's pieces by the largest buffer it has seen, up to 32 KiB; notifications may be larger.
-constexpr std::size_t kDatagramSize = 64 * 1024;
+constexpr std::size_t kDatagramSize = 65'536;
 
 // Datagrams in one Receive().
 constexpr int kMaxDatagrams = 64;

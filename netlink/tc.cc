@@ -174,7 +174,9 @@ Result<void> AppendFilterGet(MessageBuffer& buffer, std::uint32_t seq, const Fil
 }
 
 void AppendFilterDump(MessageBuffer& buffer, std::uint32_t seq, const FilterDump& which) {
-  buffer.Begin(RTM_GETTFILTER, NLM_F_DUMP, seq, Header(which.ifindex, which.parent));
+  tcmsg header = Header(which.ifindex, which.parent);
+  header.tcm_info = htons(which.ethertype);  // tcf_chain_dump(): a prio or protocol of 0 passes all
+  buffer.Begin(RTM_GETTFILTER, NLM_F_DUMP, seq, header);
   if (which.chain) buffer.PutU32(TCA_CHAIN, *which.chain);
   if (which.terse) {
     buffer.PutValue(TCA_DUMP_FLAGS, nla_bitfield32{.value = TCA_DUMP_FLAGS_TERSE, .selector = TCA_DUMP_FLAGS_TERSE});
@@ -219,8 +221,7 @@ Result<std::vector<InstalledFilter>> ListFilters(Socket& socket, const FilterDum
   return List(socket, which, ParseFilter);
 }
 
-Result<std::vector<TerseFilter>> ListTerse(Socket& socket, FilterDump which) {
-  which.terse = true;
+Result<std::vector<TerseFilter>> ListTerse(Socket& socket, const FilterDump& which) {
   return List(socket, which, ParseTerse);
 }
 

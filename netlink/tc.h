@@ -53,7 +53,10 @@ struct FilterDump {
   std::uint32_t ifindex = 0;
   std::uint32_t parent = kClsactIngress;
   std::optional<std::uint32_t> chain{};  // none: all chains
-  bool terse = false;                    // identity, flags, cookies, counters; no key, no action parameters
+  // Identity, flags, cookies, counters; no key, no action parameters. Only flower has a terse form: a filter of another
+  // kind among those that are asked for (cls_bpf, matchall) ends the dump with EMSGSIZE.
+  bool terse = false;
+  std::uint16_t ethertype = 0;  // host byte order; 0: any
 };
 void AppendFilterDump(MessageBuffer& buffer, std::uint32_t seq, const FilterDump& which);
 
@@ -71,7 +74,7 @@ Result<TerseFilter> ParseTerse(const nlmsghdr& message);
 
 // Dumps without the headers. Not a snapshot: filters may come and go in between.
 Result<std::vector<InstalledFilter>> ListFilters(Socket& socket, const FilterDump& which);
-Result<std::vector<TerseFilter>> ListTerse(Socket& socket, FilterDump which);
+Result<std::vector<TerseFilter>> ListTerse(Socket& socket, const FilterDump& which);  // from either form
 
 // A cls_bpf filter in direct-action mode: tc filter add ... protocol all bpf da object-pinned ...
 struct BpfFilter {

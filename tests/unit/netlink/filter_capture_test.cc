@@ -28,6 +28,23 @@ TEST(CapturedFilters, ReadBackAsWhatWasSent) {
   }
 }
 
+// The kernel marks the actions of a skip_sw filter with flags of its own.
+TEST(CapturedFilters, OneInHardwareIsStillOurs) {
+  Filter sent = RoutedFlow();
+  sent.id.ifindex = 6;
+  sent.id.handle = 1;
+  sent.key.ip_dst = Exact(IpAddress::V4(10, 9, 0, 1));
+  sent.actions.back() = RedirectAction{8};
+  sent.cookie = {1, 2, 3};
+  sent.cookie.back() = 7;
+  sent.skip_sw = true;
+  const auto installed = ParseFilter(Captured(captured::kHardwareFlow).header());
+  ASSERT_TRUE(installed);
+  EXPECT_EQ(installed->filter, sent);
+  EXPECT_TRUE(installed->complete);
+  EXPECT_TRUE(installed->in_hw);
+}
+
 TEST(CapturedFilters, TheTerseFormHasIdentityAndCookie) {
   const auto terse = ParseTerse(Captured(captured::kTerseFlow).header());
   ASSERT_TRUE(terse);

@@ -142,6 +142,17 @@ TEST(FilterEncoding, ATerseDumpAsksForIt) {
             "01000000");
 }
 
+TEST(FilterEncoding, ADumpMayBeNarrowedToAnEthertype) {
+  MessageBuffer buffer;
+  AppendFilterDump(buffer, 5, {.ifindex = 3, .ethertype = ETH_P_IPV6});
+  EXPECT_EQ(ToHex(buffer.bytes()),
+            "240000002e000103"
+            "0500000000000000"
+            "0000000003000000"
+            "00000000f2ffffff"
+            "86dd0000");
+}
+
 struct Refusal {
   const char* name;
   std::function<void(Filter&)> spoil;
