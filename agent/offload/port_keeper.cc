@@ -27,6 +27,13 @@ bool IsGone(const Error& error) {
   return error.code == ENOENT || error.code == ENODEV || error.code == EINVAL;
 }
 
+netlink::FilterDump FullDump(std::uint32_t port, std::uint32_t parent) {
+  netlink::FilterDump dump;
+  dump.ifindex = port;
+  dump.parent = parent;
+  return dump;
+}
+
 // What a refused trial filter says about the port.
 tl::unexpected<PortKeeper::Refusal> ExplainProbe(const Error& error, const std::string& name) {
   if (error.extack.find("TC offload is disabled") != std::string::npos) {
@@ -113,8 +120,7 @@ tl::expected<void, PortKeeper::Refusal> PortKeeper::Probe(std::uint32_t port, co
 }
 
 Result<void> PortKeeper::RemoveOurs(std::uint32_t port, std::uint32_t parent) {
-  const netlink::FilterDump where{port, parent, std::nullopt, true};
-  const auto filters = netlink::ListTerse(socket_, where);
+  const auto filters = netlink::ListTerse(socket_, FullDump(port, parent));
   if (!filters) return tl::make_unexpected(filters.error());
   MessageBuffer requests;
   for (const netlink::TerseFilter& filter : *filters) {
@@ -122,7 +128,7 @@ Result<void> PortKeeper::RemoveOurs(std::uint32_t port, std::uint32_t parent) {
       (void)netlink::AppendFilterDelete(requests, socket_.NextSeq(), filter.id);
     }
   }
-  const auto programs = netlink::ListBpfFilters(socket_, {port, parent, std::nullopt, false});
+  const auto programs = netlink::ListBpfFilters(socket_, FullDump(port, parent));
   if (!programs) return tl::make_unexpected(programs.error());
   for (const netlink::InstalledBpfFilter& filter : *programs) {
     if (filter.name == kClassifierName) (void)netlink::AppendBpfFilterDelete(requests, socket_.NextSeq(), filter.id);
@@ -160,7 +166,7 @@ Result<void> PortKeeper::Release(std::uint32_t port, const Footing& footing) {
 Result<void> PortKeeper::RemoveClsact(std::uint32_t port) {
   constexpr std::uint32_t kClsactEgress = 0xFFFFFFF3;
   for (const std::uint32_t parent : {netlink::kClsactIngress, kClsactEgress}) {
-    const auto filters = netlink::ListTerse(socket_, {port, parent, std::nullopt, true});
+    const auto filters = netlink::ListTerse(socket_, FullDump(port, parent));
     if (!filters) return tl::make_unexpected(filters.error());
     if (!filters->empty()) return {};  // foreign: the qdisc stays for them
   }
@@ -171,7 +177,14 @@ Result<void> PortKeeper::RemoveClsact(std::uint32_t port) {
 }
 
 Result<std::vector<flow::Sample>> PortKeeper::ReadCounters(std::uint32_t port, const Footing& footing) {
-  const auto filters = netlink::ListTerse(socket_, {port, footing.parent, std::nullopt, true});
+  netlink::FilterDump dump = FullDump(port, footing.parent);
+  dump.terse = true;
+  dump.ethertype = flow::kEthertypeIpv4;  // which leaves out the classifier: it has no terse form
+  auto filters = netlink::ListTerse(socket_, dump);
+  if (!filters && filters.error().code == EMSGSIZE) {  // a foreign filter without a terse form stands among ours
+    dump.terse = false;
+    filters = netlink::ListTerse(socket_, dump);
+  }
   if (!filters) return tl::make_unexpected(filters.error());
   std::vector<flow::Sample> samples;
   samples.reserve(filters->size());

@@ -37,13 +37,24 @@ std::string Describe(const Job& job) {
                      id.handle);
 }
 
+// What differs; null where nothing does.
+const char* Difference(const netlink::Filter& asked, const netlink::InstalledFilter& installed) {
+  const netlink::Filter& found = installed.filter;
+  if (!installed.complete) return "it has attributes that were not asked for";
+  if (found.id != asked.id) return "its place";
+  if (!(found.key == asked.key)) return "its key";
+  if (found.actions != asked.actions) return "its actions";
+  if (found.cookie != asked.cookie) return "its cookie";
+  return found.skip_sw == asked.skip_sw ? nullptr : "skip_sw";
+}
+
 // What the kernel says it installed against what was asked for.
 std::optional<Error> Compare(const Job& job, const nlmsghdr& message) {
   const auto installed = netlink::ParseFilter(message);
   if (!installed) return installed.error();
   if (!installed->in_hw) return Error{EOPNOTSUPP, Describe(job), "the filter was taken, but is not in hardware"};
-  if (!installed->complete || !(installed->filter == job.filter)) {
-    return Error{EPROTO, Describe(job), "read back, the filter is not what was asked for"};
+  if (const char* what = Difference(job.filter, *installed)) {
+    return Error{EPROTO, Describe(job), fmt::format("read back, the filter is not what was asked for: {}", what)};
   }
   return std::nullopt;
 }
