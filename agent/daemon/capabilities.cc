@@ -66,6 +66,7 @@ std::vector<Capability> MissingCapabilities(std::uint64_t effective) {
 std::string DescribeMissing(const std::vector<Capability>& missing, std::string_view program) {
   if (missing.empty()) return {};
   std::vector<std::string> reasons;
+  reasons.reserve(missing.size());
   for (const Capability& capability : missing) {
     reasons.push_back(fmt::format("{} ({})", capability.name, capability.job));
   }

@@ -113,13 +113,13 @@ void Reader::ReadDocument(std::string_view text) {
 
 void Reader::ReadTable(std::string_view name, const toml::table& table) {
   const auto settings = Settings();
-  for (const auto& [key, node] : table) {
-    const std::size_t line = key.source().begin.line;
-    const auto it = std::find_if(settings.begin(), settings.end(), [&](const Setting& setting) {
-      return setting.table == name && setting.key == key.str();
-    });
+  for (const auto& [toml_key, node] : table) {
+    const std::string_view key = toml_key.str();
+    const std::size_t line = toml_key.source().begin.line;
+    const auto it = std::find_if(settings.begin(), settings.end(),
+                                 [&](const Setting& setting) { return setting.table == name && setting.key == key; });
     if (it == settings.end()) {
-      UnknownKey(line, name, key.str());
+      UnknownKey(line, name, key);
       continue;
     }
     if (auto wrong = Assign(*it, Found(node), config_)) {
@@ -242,8 +242,12 @@ ConfigResult LoadConfig(const std::string& file, bool file_required, const std::
   const auto text = ReadFile(file);
   if (!text) {
     if (text.error() == ENOENT && !file_required) return ParseConfig("", file, flags);
-    return tl::make_unexpected(std::vector<ConfigProblem>{
-        {file, fmt::format("cannot be read: {}", std::system_category().message(text.error()))}});
+    // The flags are still looked at, so that one run shows everything.
+    auto flags_alone = ParseConfig("", file, flags);
+    auto problems = flags_alone ? std::vector<ConfigProblem>() : std::move(flags_alone.error());
+    problems.insert(problems.begin(),
+                    {file, fmt::format("cannot be read: {}", std::system_category().message(text.error()))});
+    return tl::make_unexpected(std::move(problems));
   }
   return ParseConfig(*text, file, flags);
 }

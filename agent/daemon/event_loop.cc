@@ -51,6 +51,7 @@ struct EventSource::State : std::enable_shared_from_this<EventSource::State> {
   static std::shared_ptr<State> From(void* userdata) { return static_cast<State*>(userdata)->shared_from_this(); }
 
   // noexcept: sd-event's frames are C, and an exception must not pass through them.
+  // NOLINTBEGIN(bugprone-exception-escape)
   static int OnIo(sd_event_source*, int, std::uint32_t revents, void* userdata) noexcept {
     From(userdata)->on_io(revents);
     return 0;
@@ -77,6 +78,7 @@ struct EventSource::State : std::enable_shared_from_this<EventSource::State> {
     From(userdata)->on_defer();
     return 0;
   }
+  // NOLINTEND(bugprone-exception-escape)
 };
 
 EventSource::EventSource() = default;

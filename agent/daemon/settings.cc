@@ -23,6 +23,8 @@ template <typename... Visitors>
 struct Overloaded : Visitors... {
   using Visitors::operator()...;
 };
+template <typename... Visitors>
+Overloaded(Visitors...) -> Overloaded<Visitors...>;  // clang before 17 does not deduce aggregates
 
 constexpr std::size_t kLongestSocketPath = 107;  // unix(7): sun_path, with its terminating zero
 

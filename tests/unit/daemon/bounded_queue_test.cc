@@ -102,6 +102,7 @@ TEST(BoundedQueue, LosesNothingBetweenManyProducersAndAThread) {
       }
     });
     std::vector<std::jthread> producers;
+    producers.reserve(kProducers);
     for (int p = 0; p < kProducers; ++p) {
       producers.emplace_back([&queue, p] {
         for (int i = 0; i < kEach; ++i) EXPECT_TRUE(queue.Push({p, i}));

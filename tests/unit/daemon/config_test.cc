@@ -203,6 +203,15 @@ TEST(Config, AMissingFileThatWasNamedIsAProblem) {
             (std::vector<ConfigProblem>{{directory.File("none.toml"), "cannot be read: No such file or directory"}}));
 }
 
+TEST(Config, WrongFlagsAreShownEvenIfTheFileIsMissing) {
+  const TemporaryDirectory directory;
+  const auto config = LoadConfig(directory.File("none.toml"), true, {Flag("--log-level", "loud")});
+  ASSERT_FALSE(config);
+  ASSERT_EQ(config.error().size(), 2u);
+  EXPECT_EQ(config.error()[0].where, directory.File("none.toml"));
+  EXPECT_EQ(config.error()[1].where, "--log-level");
+}
+
 TEST(Config, AFileThatCannotBeReadIsAProblemEvenByDefault) {
   const TemporaryDirectory directory;
   const auto config = LoadConfig(directory.File(""), false);

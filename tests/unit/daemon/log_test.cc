@@ -79,6 +79,7 @@ TEST_F(Log, LinesOfSeveralThreadsDoNotMix) {
   testing::internal::CaptureStderr();
   {
     std::vector<std::jthread> threads;
+    threads.reserve(4);
     for (int t = 0; t < 4; ++t) {
       threads.emplace_back([] {
         for (int i = 0; i < 50; ++i) Info({{"N", i}}, "0123456789");

@@ -65,6 +65,7 @@ TEST(Metrics, AnAtomicCounterTakesFromManyThreads) {
   AtomicCounter& counter = registry.AddAtomicCounter("dpuflow_a_total", "A.");
   {
     std::vector<std::jthread> threads;
+    threads.reserve(4);
     for (int t = 0; t < 4; ++t) {
       threads.emplace_back([&] {
         for (int i = 0; i < 1000; ++i) counter.Add();
