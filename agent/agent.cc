@@ -87,6 +87,7 @@ Agent::~Agent() {
   reports_.Close();
   watcher_.reset();
   backend_.reset();
+  log::FlushSuppressed();
 }
 
 Result<std::unique_ptr<Agent>> Agent::Start(const Config& config, EventLoop& loop) {
@@ -262,6 +263,7 @@ void Agent::ReadMisses() {
 void Agent::OnTick(TimePoint now) {
   ports_->OnSysctls(kernel::ReadSysctls(ports_->Names()), now);
   pipeline_.OnTick(now);
+  log::FlushSuppressed();
   Schedule();
 }
 

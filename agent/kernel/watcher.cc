@@ -114,6 +114,7 @@ struct Watcher::Subscriptions {
   Result<void> DumpNeighs(std::vector<KernelEvent>& events);
   void Receive(Subscription& subscription, std::vector<KernelEvent>& events, bool& more);
   void ReceiveDevlink(std::vector<KernelEvent>& events);
+  void WaitForRtnl();
   void Recover(std::vector<KernelEvent>& events);
   [[nodiscard]] bool anything_lost() const;
 };
@@ -195,6 +196,15 @@ void Watcher::Subscriptions::ReceiveDevlink(std::vector<KernelEvent>& events) {
   }
 }
 
+// Returns when whoever holds rtnl now has let it go (watcher.h says why). What the question is does not matter, nor what
+// the answer is: RTM_GETLINK takes rtnl.
+void Watcher::Subscriptions::WaitForRtnl() {
+  constexpr std::uint32_t kLoopback = 1;  // its ifindex in every network namespace
+  MessageBuffer question;
+  netlink::AppendLinkQuery(question, dumps.NextSeq(), kLoopback);
+  (void)dumps.Ask(question, "wait for rtnl");
+}
+
 void Watcher::Subscriptions::Recover(std::vector<KernelEvent>& events) {
   const auto now = std::chrono::steady_clock::now();
   for (Subscription& subscription : rtnetlink) {
@@ -270,6 +280,7 @@ bool Watcher::Turn() {
     more = false;
     std::vector<KernelEvent> events;
     for (auto& subscription : subscriptions_->rtnetlink) subscriptions_->Receive(subscription, events, more);
+    if (!events.empty()) subscriptions_->WaitForRtnl();
     subscriptions_->ReceiveDevlink(events);
     if (!more) {
       subscriptions_->Recover(events);

@@ -10,6 +10,12 @@
 //   overflow:   ENOBUFS on a subscription                 -> snapshots of its tables; for routes, which are not
 //                                                            mirrored, EverythingChanged
 //
+// The kernel announces some changes before it makes them: fib_table_delete() sends RTM_DELROUTE and then takes the route
+// out, a link's RTM_NEWLINK comes before its routes are flushed, an RTM_DELADDR and an RTM_DELNEXTHOP likewise. Who asks
+// for a route on such an event may get the old answer, and no later event corrects it. All of these happen in one go
+// under rtnl, so the watcher takes rtnl once (any request that needs it will do) between reading events and handing them
+// on: then what they announce has happened.
+//
 // Three subscriptions, so that a flood of one kind cannot cost another: links, addresses and rules; routes and
 // nexthops; neighbours. devlink is the fourth.
 #pragma once

@@ -41,7 +41,7 @@ tl::unexpected<PortKeeper::Refusal> ExplainProbe(const Error& error, const std::
   }
   if (error.code == ENOENT) {
     return Refuse(fmt::format("this kernel lacks the flower classifier or an action of it ({})", ToString(error)),
-                  "modprobe cls_flower act_mirred act_pedit act_gact");
+                  "modprobe -a cls_flower act_mirred act_pedit act_gact");
   }
   return Refuse(fmt::format("the driver refuses exact-match filters with chains ({})", ToString(error)),
                 "dmesg | tail");
