@@ -126,7 +126,8 @@ class Socket {
   // A dump, whole or not at all. `restart` is called before each attempt: forget what `each` has
   // given so far. An error that `each` returns ends the dump (after it was read to its end, so that
   // the socket stays usable). Errors: EINTR when the table changed during every one of
-  // kDumpAttempts; ENOBUFS; the kernel's own.
+  // kDumpAttempts; ENOBUFS when parts were lost (should the next dump then say EBUSY, the kernel
+  // still holds this one: open another socket); ETIMEDOUT; the kernel's own.
   Result<void> Dump(const MessageBuffer& request, std::string_view doing, const std::function<void()>& restart,
                     const std::function<Result<void>(const nlmsghdr&)>& each);
   static constexpr int kDumpAttempts = 5;
