@@ -20,8 +20,8 @@
 
 namespace dpuflow::netlink {
 
-inline constexpr std::uint32_t kClsactIngress = 0xFFFFFFF2;  // TC_H_CLSACT | TC_H_MIN_INGRESS
-inline constexpr std::uint32_t kPlainIngress = 0xFFFF0000;   // parent of filters on a plain `ingress` qdisc
+// TC_H_CLSACT | TC_H_MIN_INGRESS: the ingress of a clsact qdisc, and of a plain `ingress` as well.
+inline constexpr std::uint32_t kClsactIngress = 0xFFFFFFF2;
 
 struct FilterId {
   std::uint32_t ifindex = 0;

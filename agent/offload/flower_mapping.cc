@@ -68,10 +68,10 @@ Place PlaceOf(const flow::Match& match) {
   return {ChainOf(match.table), 1};
 }
 
-netlink::Filter ToFilter(const flow::Rule& rule, flow::FlowId flow, std::uint32_t parent) {
+netlink::Filter ToFilter(const flow::Rule& rule, flow::FlowId flow) {
   const Place place = PlaceOf(rule.match);
   netlink::Filter filter;
-  filter.id = {rule.match.port, parent, place.chain, place.prio, rule.match.ethertype, HandleOf(flow)};
+  filter.id = {rule.match.port, netlink::kClsactIngress, place.chain, place.prio, rule.match.ethertype, HandleOf(flow)};
   filter.key = ToKey(rule.match);
   filter.actions = ToActions(rule.action, rule.match.ethertype);
   filter.cookie = CookieOf({rule.match.table, flow});

@@ -37,8 +37,8 @@ struct Place {
 };
 [[nodiscard]] Place PlaceOf(const flow::Match& match);
 
-// The filter that does what `rule` says. `parent` is the port's: kClsactIngress or kPlainIngress.
-[[nodiscard]] netlink::Filter ToFilter(const flow::Rule& rule, flow::FlowId flow, std::uint32_t parent);
+// The filter that does what `rule` says.
+[[nodiscard]] netlink::Filter ToFilter(const flow::Rule& rule, flow::FlowId flow);
 
 // Handles begin high, where neither people nor the kernel's own numbering go.
 [[nodiscard]] constexpr std::uint32_t HandleOf(flow::FlowId flow) { return 0x80000000u | flow; }

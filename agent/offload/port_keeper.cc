@@ -27,7 +27,7 @@ bool IsGone(const Error& error) {
   return error.code == ENOENT || error.code == ENODEV || error.code == EINVAL;
 }
 
-netlink::FilterDump FullDump(std::uint32_t port, std::uint32_t parent) {
+netlink::FilterDump FullDump(std::uint32_t port, std::uint32_t parent = netlink::kClsactIngress) {
   netlink::FilterDump dump;
   dump.ifindex = port;
   dump.parent = parent;
@@ -68,14 +68,14 @@ tl::expected<Footing, PortKeeper::Refusal> PortKeeper::FindFooting(std::uint32_t
       return Refuse(fmt::format("its ingress uses the shared block {}", qdisc.ingress_block),
                     fmt::format("tc qdisc del dev {} {}", name, qdisc.kind));
     }
-    return Footing{qdisc.kind == "clsact" ? netlink::kClsactIngress : netlink::kPlainIngress, false};
+    return Footing{.made_clsact = false};
   }
   MessageBuffer add;
   netlink::AppendClsactAdd(add, socket_.NextSeq(), port);
   if (auto added = socket_.Transact(add, "add clsact on " + name); !added) {
     return Refuse(ToString(added.error()), fmt::format("tc qdisc add dev {} clsact", name));
   }
-  return Footing{netlink::kClsactIngress, true};
+  return Footing{.made_clsact = true};
 }
 
 tl::expected<Footing, PortKeeper::Refusal> PortKeeper::Prepare(std::uint32_t port, const std::string& name) {
@@ -85,25 +85,24 @@ tl::expected<Footing, PortKeeper::Refusal> PortKeeper::Prepare(std::uint32_t por
     (void)Release(port, *footing);
     return tl::make_unexpected(std::move(refusal));
   };
-  if (auto removed = RemoveOurs(port, footing->parent); !removed) {
+  if (auto removed = RemoveOurs(port); !removed) {
     return give_up({ToString(removed.error()), fmt::format("tc filter show dev {} ingress", name)});
   }
-  if (auto probed = Probe(port, name, *footing); !probed) return give_up(probed.error());
-  if (auto attached = AttachClassifier(port, footing->parent); !attached) {
+  if (auto probed = Probe(port, name); !probed) return give_up(probed.error());
+  if (auto attached = AttachClassifier(port); !attached) {
     return give_up({ToString(attached.error()), fmt::format("tc filter show dev {} ingress", name)});
   }
   return footing;
 }
 
-tl::expected<void, PortKeeper::Refusal> PortKeeper::Probe(std::uint32_t port, const std::string& name,
-                                                          const Footing& footing) {
+tl::expected<void, PortKeeper::Refusal> PortKeeper::Probe(std::uint32_t port, const std::string& name) {
   // Matches nothing that is sent: the source is a locally administered address that nobody has.
   flow::Rule rule;
   rule.match.table = flow::Table::kL2Source;
   rule.match.port = port;
   rule.match.mac = MacAddress{{0x02, 'd', 'p', 'u', 'f', 0}};
   rule.action = flow::GotoTable{flow::Table::kL2Destination};
-  const netlink::Filter filter = ToFilter(rule, 0, footing.parent);
+  const netlink::Filter filter = ToFilter(rule, 0);
   MessageBuffer add;
   if (auto appended = netlink::AppendFilterAdd(add, socket_.NextSeq(), filter); !appended) {
     return ExplainProbe(appended.error(), name);
@@ -119,8 +118,8 @@ tl::expected<void, PortKeeper::Refusal> PortKeeper::Probe(std::uint32_t port, co
   return {};
 }
 
-Result<void> PortKeeper::RemoveOurs(std::uint32_t port, std::uint32_t parent) {
-  const auto filters = netlink::ListTerse(socket_, FullDump(port, parent));
+Result<void> PortKeeper::RemoveOurs(std::uint32_t port) {
+  const auto filters = netlink::ListTerse(socket_, FullDump(port));
   if (!filters) return tl::make_unexpected(filters.error());
   MessageBuffer requests;
   for (const netlink::TerseFilter& filter : *filters) {
@@ -128,7 +127,7 @@ Result<void> PortKeeper::RemoveOurs(std::uint32_t port, std::uint32_t parent) {
       (void)netlink::AppendFilterDelete(requests, socket_.NextSeq(), filter.id);
     }
   }
-  const auto programs = netlink::ListBpfFilters(socket_, FullDump(port, parent));
+  const auto programs = netlink::ListBpfFilters(socket_, FullDump(port));
   if (!programs) return tl::make_unexpected(programs.error());
   for (const netlink::InstalledBpfFilter& filter : *programs) {
     if (filter.name == kClassifierName) (void)netlink::AppendBpfFilterDelete(requests, socket_.NextSeq(), filter.id);
@@ -140,10 +139,10 @@ Result<void> PortKeeper::RemoveOurs(std::uint32_t port, std::uint32_t parent) {
   return {};
 }
 
-Result<void> PortKeeper::AttachClassifier(std::uint32_t port, std::uint32_t parent) {
+Result<void> PortKeeper::AttachClassifier(std::uint32_t port) {
   for (std::uint32_t chain = 0; chain < kChains; ++chain) {
     netlink::BpfFilter filter;
-    filter.id = {port, parent, chain, kClassifierPrio, kEthertypeAll, kClassifierHandle};
+    filter.id = {port, netlink::kClsactIngress, chain, kClassifierPrio, kEthertypeAll, kClassifierHandle};
     filter.program = program_;
     filter.name = kClassifierName;
     MessageBuffer request;
@@ -157,7 +156,7 @@ Result<void> PortKeeper::AttachClassifier(std::uint32_t port, std::uint32_t pare
 }
 
 Result<void> PortKeeper::Release(std::uint32_t port, const Footing& footing) {
-  if (auto removed = RemoveOurs(port, footing.parent); !removed) {
+  if (auto removed = RemoveOurs(port); !removed) {
     return IsGone(removed.error()) ? Result<void>{} : removed;
   }
   return footing.made_clsact ? RemoveClsact(port) : Result<void>{};
@@ -176,8 +175,8 @@ Result<void> PortKeeper::RemoveClsact(std::uint32_t port) {
   return !deleted && IsGone(deleted.error()) ? Result<void>{} : deleted;
 }
 
-Result<std::vector<flow::Sample>> PortKeeper::ReadCounters(std::uint32_t port, const Footing& footing) {
-  netlink::FilterDump dump = FullDump(port, footing.parent);
+Result<std::vector<flow::Sample>> PortKeeper::ReadCounters(std::uint32_t port) {
+  netlink::FilterDump dump = FullDump(port);
   dump.terse = true;
   dump.ethertype = flow::kEthertypeIpv4;  // which leaves out the classifier: it has no terse form
   auto filters = netlink::ListTerse(socket_, dump);

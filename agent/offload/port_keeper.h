@@ -17,10 +17,9 @@
 
 namespace dpuflow::offload {
 
-// Where the filters of a port go, and what of it is ours.
+// The qdisc that the filters of a port hang on: clsact, or a plain `ingress`, where ffff:fff2 leads to the same filters.
 struct Footing {
-  std::uint32_t parent = netlink::kClsactIngress;
-  bool made_clsact = false;
+  bool made_clsact = false;  // by us, so it goes with the last of our things
 
   bool operator==(const Footing&) const = default;
 };
@@ -40,14 +39,14 @@ class PortKeeper {
   // Entries, classifier, and a clsact that we made unless something foreign stands on it. A port that is gone is done.
   Result<void> Release(std::uint32_t port, const Footing& footing);
 
-  Result<std::vector<flow::Sample>> ReadCounters(std::uint32_t port, const Footing& footing);
+  Result<std::vector<flow::Sample>> ReadCounters(std::uint32_t port);
 
  private:
   PortKeeper(netlink::Socket socket, int program) : socket_(std::move(socket)), program_(program) {}
   tl::expected<Footing, Refusal> FindFooting(std::uint32_t port, const std::string& name);
-  tl::expected<void, Refusal> Probe(std::uint32_t port, const std::string& name, const Footing& footing);
-  Result<void> RemoveOurs(std::uint32_t port, std::uint32_t parent);
-  Result<void> AttachClassifier(std::uint32_t port, std::uint32_t parent);
+  tl::expected<void, Refusal> Probe(std::uint32_t port, const std::string& name);
+  Result<void> RemoveOurs(std::uint32_t port);
+  Result<void> AttachClassifier(std::uint32_t port);
   Result<void> RemoveClsact(std::uint32_t port);
 
   netlink::Socket socket_;

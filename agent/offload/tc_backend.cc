@@ -50,9 +50,7 @@ void TcBackend::Submit(std::vector<flow::Operation>& operations) {
   std::size_t taken = 0;
   for (; taken < operations.size(); ++taken) {
     const flow::Operation& operation = operations[taken];
-    const Footing footing = FootingOf(operation.rule.match.port).value_or(Footing{});
-    Job job{operation.kind, operation.flow, ToFilter(operation.rule, operation.flow, footing.parent),
-            operation.issued};
+    Job job{operation.kind, operation.flow, ToFilter(operation.rule, operation.flow), operation.issued};
     if (!programmers_[operation.flow % programmers_.size()]->TrySubmit(std::move(job))) break;
   }
   operations.erase(operations.begin(), operations.begin() + static_cast<std::ptrdiff_t>(taken));
@@ -117,10 +115,8 @@ void TcBackend::HandleRelease(const Request& request) {
 }
 
 void TcBackend::HandleSweep(const Request& request) {
-  const auto footing = FootingOf(request.port);
   const flow::TimePoint began = flow::Clock::now();
-  auto samples = footing ? keeper_.ReadCounters(request.port, *footing)
-                         : Result<std::vector<flow::Sample>>(MakeError(ENODEV, "read counters"));
+  auto samples = keeper_.ReadCounters(request.port);
   {
     const std::lock_guard lock(mutex_);
     sweeping_.erase(request.port);

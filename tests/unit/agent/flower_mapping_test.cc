@@ -19,7 +19,7 @@ Rule Routing() {
 }
 
 TEST(FlowerMapping, ARoutingFlowSetsMacsAndTtlAndRedirects) {
-  const netlink::Filter filter = ToFilter(Routing(), 3, netlink::kClsactIngress);
+  const netlink::Filter filter = ToFilter(Routing(), 3);
   EXPECT_EQ(filter.id.ifindex, 7u);
   EXPECT_EQ(filter.id.chain, 2u);
   EXPECT_EQ(filter.id.prio, 1u);
@@ -41,7 +41,7 @@ TEST(FlowerMapping, TheTtlGuardMatchesZeroAndOneAndTraps) {
   guard.match.table = Table::kGuard;
   guard.match.port = 7;
   guard.match.ttl_expires = true;
-  const netlink::Filter filter = ToFilter(guard, 1, netlink::kClsactIngress);
+  const netlink::Filter filter = ToFilter(guard, 1);
   EXPECT_EQ(PlaceOf(guard.match), (Place{0, 1}));
   EXPECT_EQ(filter.key.ip_ttl, (netlink::Masked<std::uint8_t>{0, 0xfe}));
   EXPECT_TRUE(std::holds_alternative<netlink::TrapAction>(filter.actions.at(0)));
@@ -52,7 +52,7 @@ TEST(FlowerMapping, AMartianGuardHasThePrefixAsItsMask) {
   guard.match.table = Table::kGuard;
   guard.match.port = 7;
   guard.match.source = IpPrefix::Parse("224.0.0.0/3");
-  const netlink::Filter filter = ToFilter(guard, 1, netlink::kClsactIngress);
+  const netlink::Filter filter = ToFilter(guard, 1);
   ASSERT_TRUE(filter.key.ip_src);
   EXPECT_EQ(filter.key.ip_src->value, IpAddress::V4(224, 0, 0, 0));
   EXPECT_EQ(filter.key.ip_src->mask, IpAddress::V4(224, 0, 0, 0));
@@ -84,7 +84,7 @@ TEST(FlowerMapping, GotoLandsWhereTheNextTableBegins) {
   rule.action = flow::GotoTable{Table::kL2Destination};
   Match next;
   next.table = Table::kL2Destination;
-  const netlink::Filter filter = ToFilter(rule, 1, netlink::kClsactIngress);
+  const netlink::Filter filter = ToFilter(rule, 1);
   EXPECT_EQ((Place{std::get<netlink::GotoAction>(filter.actions.at(0)).chain, 1}), PlaceOf(next));
 }
 

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# What scenarios say often: what hardware holds and has counted, by the switch's own word (debugfs), and what the
+# classifier has, by the agent's.
+
+# shellcheck source=../lab/lib/lab.sh
+source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../lab/lib/lab.sh"
+
+# The tables, as the switch shows them: jq filters over its rules.
+L2_SOURCE='select(.chain == 0 and .prio >= 5)'
+L2_DESTINATION='select(.chain == 1)'
+L3='select(.chain == 2)'
+GUARDS='select(.chain == 0 and .prio < 5)'
+FORWARDS='select(.chain > 0 or .prio >= 5)'
+# labtraffic says three times that a stream has ended.
+END_MARKERS=3
+export L2_SOURCE L2_DESTINATION L3 GUARDS FORWARDS END_MARKERS
+
+# entries [JQ FILTER]...: how many rules the filters select, one after the other.
+entries() {
+  local filter=.
+  while (($#)); do filter+=" | $1" && shift; done
+  switch_rules "$filter" | wc -l
+}
+
+# l3_to ADDRESS [PORT]: the routing entry for an address.
+l3_to() {
+  switch_rules "$L3 | select(.match.dst_ip.value == \"$1\") | select(.port == \"${2:-pf0vf0}\")"
+}
+
+# hardware_packets PORT: packets that entered there and left the switch by its rules, never seen by the DPU's CPU.
+hardware_packets() {
+  switch_total ".ports.\"$1\".forwarded"
+}
+
+# software_packets PORT: packets that entered there and came up the representor.
+software_packets() {
+  switch_total ".ports.\"$1\" | .missed + .trapped"
+}
+
+# stat NAME [LABEL VALUE]...: a counter of the agent's, summed over the labels that are not given; 0 when it is not there.
+stat() {
+  local name=$1 filter='.'
+  shift
+  while (($#)); do
+    filter+=" | select(.labels.\"$1\" == \"$2\")"
+    shift 2
+  done
+  ctl -j stats | jq "[.. | objects | select(.name? == \"$name\") | $filter | .value] | add // 0"
+}
+
+# flow_state ADDRESS [PORT]: where the agent says that the flow to an address stands.
+flow_state() {
+  ctl -j flow show --table l3 | jq -r ".[] | select(.match.destination == \"$1\" and .port == \"${2:-pf0vf0}\") | .state"
+}
+
+# offloaded ADDRESS [PORT]: for wait_until.
+offloaded() {
+  [[ -n $(l3_to "$@") ]]
+}
+
+not_offloaded() {
+  [[ -z $(l3_to "$@") ]]
+}
+
+# offload NAMESPACE ADDRESS [PORT]: sends until the flow there is in hardware, then waits until all is settled. The reply
+# direction is offloaded as well.
+offload() {
+  local namespace=$1 address=$2 port=${3:-pf0vf0}
+  # shellcheck disable=SC2317 # wait_until calls it
+  offload_step() { pings "$namespace" "$address" && agent_sync && offloaded "$address" "$port"; }
+  wait_until "flow to $address in hardware" 30 offload_step
+}
