@@ -11,7 +11,7 @@ agent_pid=''
 agent_start() {
   mkdir -p /run/dpuflow
   rm -f /run/lab/notify /run/lab/notified
-  socat -u UNIX-RECV:/run/lab/notify OPEN:/run/lab/notified,creat,append &
+  socat -u UNIX-RECV:/run/lab/notify,mode=666 OPEN:/run/lab/notified,creat,append &
   agent_listener=$!
   wait_until 'the notification socket' 10 test -S /run/lab/notify
   NOTIFY_SOCKET=/run/lab/notify "$DPUFLOWD" "$@" >>"$agent_log" 2>&1 &
