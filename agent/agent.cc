@@ -58,9 +58,9 @@ struct Agent::Counters {
         troubles(registry.AddCounter("dpuflow_netlink_failures_total", "Reads from the kernel that failed.")),
         sweeps(registry.AddCounter("dpuflow_sweeps_total", "Times that a port's counters were read.")),
         sweep_failures(registry.AddCounter("dpuflow_sweep_failures_total", "Sweeps that failed.")),
-        insert_latency(registry.AddHistogram(
-            "dpuflow_operation_microseconds", "From an operation's issue to its acknowledgement.",
-            {100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 500000, 1000000})) {}
+        insert_latency(
+            registry.AddHistogram("dpuflow_operation_microseconds", "From an operation's issue to its acknowledgement.",
+                                  {100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 500000, 1000000})) {}
   metrics::Counter& kernel_events;
   metrics::Counter& overflows;
   metrics::Counter& troubles;
@@ -117,8 +117,8 @@ Result<void> Agent::Connect() {
   options.programmers = config_.programming_threads;
   options.batch = config_.programming_batch;
   options.program = classifier_->program_fd();
-  auto backend = offload::TcBackend::Start(
-      options, [this](offload::Report report) { (void)reports_.Push(std::move(report)); });
+  auto backend =
+      offload::TcBackend::Start(options, [this](offload::Report report) { (void)reports_.Push(std::move(report)); });
   if (!backend) return tl::make_unexpected(backend.error());
   backend_ = std::move(*backend);
   ports_.reset(new PortManager(*backend_, pipeline_, *this));  // here, where PortListener is accessible
@@ -255,8 +255,8 @@ void Agent::Apply(offload::Report report, TimePoint now) {
 
 void Agent::ReadMisses() {
   const TimePoint now = flow::Clock::now();
-  const std::size_t read = classifier_->DrainMisses(
-      [&](const MissEvent& event) { pipeline_.OnMiss(MissOf(event), now); }, kMissesPerTurn);
+  const std::size_t read =
+      classifier_->DrainMisses([&](const MissEvent& event) { pipeline_.OnMiss(MissOf(event), now); }, kMissesPerTurn);
   if (read == kMissesPerTurn) Schedule();
 }
 

@@ -38,9 +38,8 @@ Json FlowCounts(const flow::FlowTable& flows) {
   for (const auto& [id, flow] : flows.all()) ++counts[{flow.match.table, flow.state()}];
   Json view = Json::array();
   for (const auto& [key, count] : counts) {
-    view.push_back({{"table", std::string(ToString(key.first))},
-                    {"state", std::string(ToString(key.second))},
-                    {"count", count}});
+    view.push_back(
+        {{"table", std::string(ToString(key.first))}, {"state", std::string(ToString(key.second))}, {"count", count}});
   }
   return view;
 }

@@ -40,7 +40,8 @@ void CollectPipeline(const flow::Pipeline& pipeline, Collector& into) {
   into.Count(kMisses, {{"result", "not_supported"}}, counters.misses_not_supported, kMissesHelp);
   into.Count(kMisses, {{"result", "table_full"}}, counters.misses_table_full, kMissesHelp);
   into.Count("dpuflow_questions_total", {}, counters.questions, "Packets that the kernel was asked about.");
-  into.Count("dpuflow_questions_dropped_total", {}, counters.questions_dropped, "Questions for which there was no room.");
+  into.Count("dpuflow_questions_dropped_total", {}, counters.questions_dropped,
+             "Questions for which there was no room.");
   constexpr const char* kAnswers = "dpuflow_answers_total";
   constexpr const char* kAnswersHelp = "The kernel's answers.";
   into.Count(kAnswers, {{"verdict", "forward"}}, counters.answers_forward, kAnswersHelp);

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Netlink messages as bytes: a buffer that requests are written into, and readers for what the
-// kernel says.
+// Netlink messages as bytes: a buffer that requests are written into, and readers for what the kernel says.
 //
-// A netlink message is a `struct nlmsghdr` (length, type, flags, sequence number, port), a fixed
-// header of the family
-// (`ifinfomsg`, `rtmsg`, `tcmsg`, ...) and attributes: `struct nlattr` (length, type) with a
-// payload that may be attributes again ("nested"). Everything is aligned to 4 bytes and in host
-// byte order, except where a protocol's own fields are carried. Several messages may follow one
-// another in one datagram (netlink(7), libmnl).
+// A netlink message is a `struct nlmsghdr` (length, type, flags, sequence number, port), a fixed header of the family
+// (`ifinfomsg`, `rtmsg`, `tcmsg`, ...) and attributes: `struct nlattr` (length, type) with a payload that may be
+// attributes again ("nested"). Everything is aligned to 4 bytes and in host byte order, except where a protocol's own
+// fields are carried. Several messages may follow one another in one datagram (netlink(7), libmnl).
 //
 // Writing: MessageBuffer holds one message or a batch. It grows as needed; what cannot be expressed
 // (an attribute of more than 65,531 bytes) makes ok() false for good, and the socket refuses to

@@ -6,11 +6,9 @@
 // Parsers: take a message of a dump, an answer or a notification. RTM_DEL* gives `removed`. Errors:
 //   EBADMSG       truncated or impossible content;
 //   EINVAL        a message of another kind (RTM_NEWADDR given to ParseLink);
-//   EAFNOSUPPORT  the right kind but for another family: to be passed over. RTNLGRP_LINK carries
-//   messages of AF_BRIDGE
-//                 whose RTM_DELLINK says that a port left its bridge, not that the link is gone;
-//                 RTNLGRP_NEIGH carries the bridge's FDB. Nothing of that kind reaches a value by
-//                 mistake.
+//   EAFNOSUPPORT  the right kind but for another family: to be passed over. RTNLGRP_LINK carries messages of AF_BRIDGE
+//                 whose RTM_DELLINK says that a port left its bridge, not that the link is gone; RTNLGRP_NEIGH carries
+//                 the bridge's FDB. Nothing of that kind reaches a value by mistake.
 // Attributes that a value has no field for are passed over: these are mirrors, not copies.
 //
 // Dump requests: `family` AF_UNSPEC means IPv4 and IPv6. They are exact enough for

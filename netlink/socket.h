@@ -4,19 +4,14 @@
 //
 // How rtnetlink answers, and what this class makes of it:
 //
-//  - A request is handled inside sendmsg(), in the caller's thread. One datagram may carry many
-//  requests; they are
-//    handled in order, and an error does not stop the ones behind it.
-//  - A request that fails is always answered: NLMSG_ERROR with its sequence number, the errno and,
-//  often, a sentence
-//    (extended ack). One that succeeds is answered only when it asks for it (NLM_F_ACK). So a batch
-//    needs one ACK, on its last message, as a barrier: whatever was not answered by then has
-//    succeeded.
-//  - Every answer takes room in the socket's receive queue. A full queue drops answers; the next
-//  read says ENOBUFS,
-//    once. What was dropped is then *unknown*: the caller has to look at the kernel's state again.
-//  - A dump is produced piece by piece as it is read. When the table changed in between,
-//  NLM_F_DUMP_INTR marks it as
+//  - A request is handled inside sendmsg(), in the caller's thread. One datagram may carry many requests; they are handled
+//    in order, and an error does not stop the ones behind it.
+//  - A request that fails is always answered: NLMSG_ERROR with its sequence number, the errno and, often, a sentence
+//    (extended ack). One that succeeds is answered only when it asks for it (NLM_F_ACK). So a batch needs one ACK, on its
+//    last message, as a barrier: whatever was not answered by then has succeeded.
+//  - Every answer takes room in the socket's receive queue. A full queue drops answers; the next read says ENOBUFS, once.
+//    What was dropped is then *unknown*: the caller has to look at the kernel's state again.
+//  - A dump is produced piece by piece as it is read. When the table changed in between, NLM_F_DUMP_INTR marks it as
 //    inconsistent, and it has to be read again.
 //  - Subscribed groups deliver notifications. ENOBUFS means that some are lost: dump again.
 //

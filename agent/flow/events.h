@@ -53,11 +53,11 @@ struct NeighKey {
 
 // What an answer rests on: when one of these changes, the question is asked again.
 struct Dependencies {
-  std::optional<IpPrefix> route;          // the prefix that matched (shown to people; events go by destination)
-  std::uint32_t table = 0;                // its routing table
-  std::uint32_t nexthop_id = 0;           // 0: the route has no nexthop object
-  std::vector<std::uint32_t> links;       // every link that its paths use
-  std::vector<NeighKey> neighs;           // every neighbour that its paths use
+  std::optional<IpPrefix> route;     // the prefix that matched (shown to people; events go by destination)
+  std::uint32_t table = 0;           // its routing table
+  std::uint32_t nexthop_id = 0;      // 0: the route has no nexthop object
+  std::vector<std::uint32_t> links;  // every link that its paths use
+  std::vector<NeighKey> neighs;      // every neighbour that its paths use
 
   bool operator==(const Dependencies&) const = default;
 };

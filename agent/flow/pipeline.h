@@ -33,12 +33,13 @@ namespace dpuflow::flow {
 
 struct Limits {
   Duration idle_time = std::chrono::seconds(30);
-  std::size_t max_entries = 65536;              // wanted entries, guards included, over all ports
-  std::size_t max_questions = 65536;            // waiting to be asked because of packets; more are dropped, and counted
-  std::size_t max_sources = 65536;              // validated (port, source) pairs
+  std::size_t max_entries = 65536;    // wanted entries, guards included, over all ports
+  std::size_t max_questions = 65536;  // waiting to be asked because of packets; more are dropped, and counted
+  std::size_t max_sources = 65536;    // validated (port, source) pairs
   Duration retry_min = std::chrono::seconds(1);  // after a first refusal; doubles
   Duration retry_max = std::chrono::seconds(60);
-  Duration reask = std::chrono::seconds(5);  // a flow kept in software is asked about again after this, if it still sends
+  Duration reask =
+      std::chrono::seconds(5);  // a flow kept in software is asked about again after this, if it still sends
 };
 
 // What the pipeline knows of a port of the switch that takes part.
@@ -69,7 +70,7 @@ struct PipelineCounters {
   std::uint64_t replaces = 0;
   std::uint64_t removes = 0;
   std::uint64_t expired = 0;
-  std::uint64_t vanished = 0;  // entries that someone else took out of the hardware
+  std::uint64_t vanished = 0;             // entries that someone else took out of the hardware
   std::map<int, std::uint64_t> refusals;  // by errno
 };
 

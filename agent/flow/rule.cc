@@ -14,8 +14,7 @@ std::string ActionText(const Action& action) {
   if (std::holds_alternative<Trap>(action)) return "trap";
   if (const auto* jump = std::get_if<GotoTable>(&action)) return fmt::format("goto {}", ToString(jump->table));
   const Adjacency& adjacency = std::get<RouteTo>(action).adjacency;
-  return fmt::format("set src {} dst {} ttl-1 redirect {}", adjacency.source, adjacency.destination,
-                     adjacency.egress);
+  return fmt::format("set src {} dst {} ttl-1 redirect {}", adjacency.source, adjacency.destination, adjacency.egress);
 }
 
 }  // namespace
@@ -68,11 +67,11 @@ std::string ToString(const Rule& rule) {
 
 std::size_t std::hash<dpuflow::flow::Match>::operator()(const dpuflow::flow::Match& match) const {
   const std::array<std::uint8_t, 10> head = {
-      static_cast<std::uint8_t>(match.table),           static_cast<std::uint8_t>(match.port),
-      static_cast<std::uint8_t>(match.port >> 8),       static_cast<std::uint8_t>(match.port >> 16),
-      static_cast<std::uint8_t>(match.port >> 24),      static_cast<std::uint8_t>(match.vlan),
-      static_cast<std::uint8_t>(match.vlan >> 8),       static_cast<std::uint8_t>(match.ethertype),
-      static_cast<std::uint8_t>(match.ethertype >> 8),  static_cast<std::uint8_t>(match.ttl_expires),
+      static_cast<std::uint8_t>(match.table),          static_cast<std::uint8_t>(match.port),
+      static_cast<std::uint8_t>(match.port >> 8),      static_cast<std::uint8_t>(match.port >> 16),
+      static_cast<std::uint8_t>(match.port >> 24),     static_cast<std::uint8_t>(match.vlan),
+      static_cast<std::uint8_t>(match.vlan >> 8),      static_cast<std::uint8_t>(match.ethertype),
+      static_cast<std::uint8_t>(match.ethertype >> 8), static_cast<std::uint8_t>(match.ttl_expires),
   };
   std::size_t digest = dpuflow::HashBytes(head);
   digest = dpuflow::HashBytes(match.mac.bytes, digest);

@@ -71,8 +71,7 @@ std::optional<std::string> NotOffloadable(const flow::Question& question, const 
   if (std::ranges::any_of(route.nexthops, [](const netlink::NextHop& hop) { return hop.encapsulated; })) {
     return "the route encapsulates";
   }
-  const std::uint32_t egress =
-      path.egress != 0 ? path.egress : route.nexthops.empty() ? 0 : route.nexthops[0].ifindex;
+  const std::uint32_t egress = path.egress != 0 ? path.egress : route.nexthops.empty() ? 0 : route.nexthops[0].ifindex;
   if (egress == question.miss.port) return "it leaves by the port at which it enters";
   const auto port = ports.find(egress);
   if (port == ports.end()) return fmt::format("it leaves by ifindex {}, which is no port of the switch", egress);

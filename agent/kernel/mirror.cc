@@ -89,9 +89,9 @@ Changes AddressMirror::Reset(const std::vector<netlink::Address>& all) {
 
 std::vector<IpPrefix> AddressMirror::Martians() const {
   std::set<IpPrefix> martians = {
-      {IpAddress::V4(0, 0, 0, 0), 8},     // "this network"
-      {IpAddress::V4(127, 0, 0, 0), 8},   // loopback
-      {IpAddress::V4(224, 0, 0, 0), 3},   // multicast, reserved, limited broadcast
+      {IpAddress::V4(0, 0, 0, 0), 8},    // "this network"
+      {IpAddress::V4(127, 0, 0, 0), 8},  // loopback
+      {IpAddress::V4(224, 0, 0, 0), 3},  // multicast, reserved, limited broadcast
   };
   for (const netlink::Address& address : addresses_) {
     if (!address.local.is_v4() || IpPrefix{IpAddress::V4(127, 0, 0, 0), 8}.Contains(address.local)) continue;

@@ -9,9 +9,7 @@ namespace {
 using netlink::EswitchMode;
 using netlink::PortFlavour;
 
-std::string HandleText(const netlink::DevlinkHandle& handle) {
-  return fmt::format("{}/{}", handle.bus, handle.device);
-}
+std::string HandleText(const netlink::DevlinkHandle& handle) { return fmt::format("{}/{}", handle.bus, handle.device); }
 
 std::optional<PortRole> RoleOf(PortFlavour flavour) {
   switch (flavour) {
@@ -93,8 +91,7 @@ Result<Switch> ChooseSwitch(const std::vector<Eswitch>& eswitches, const std::ve
 }
 
 std::map<std::uint32_t, SwitchPort> FindPorts(const netlink::DevlinkHandle& handle,
-                                              const std::vector<netlink::DevlinkPort>& ports,
-                                              const LinkMirror& links) {
+                                              const std::vector<netlink::DevlinkPort>& ports, const LinkMirror& links) {
   std::map<std::uint32_t, SwitchPort> found;
   for (const netlink::DevlinkPort& devlink : ports) {
     const auto role = RoleOf(devlink.flavour);

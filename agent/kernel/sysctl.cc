@@ -14,9 +14,7 @@ int Read(const std::string& name) {
   return file ? value : 0;
 }
 
-int ReadConf(const std::string& interface, const std::string& name) {
-  return Read("conf/" + interface + "/" + name);
-}
+int ReadConf(const std::string& interface, const std::string& name) { return Read("conf/" + interface + "/" + name); }
 
 }  // namespace
 

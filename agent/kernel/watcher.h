@@ -58,9 +58,9 @@ struct Trouble {
   Error error;
 };
 
-using KernelEvent = std::variant<flow::Change, netlink::Event<netlink::Link>, netlink::Event<netlink::Address>,
-                                 netlink::Event<netlink::Neigh>, Links, Addresses, Neighs, DevlinkState, Barrier,
-                                 Overflow, Trouble>;
+using KernelEvent =
+    std::variant<flow::Change, netlink::Event<netlink::Link>, netlink::Event<netlink::Address>,
+                 netlink::Event<netlink::Neigh>, Links, Addresses, Neighs, DevlinkState, Barrier, Overflow, Trouble>;
 
 // Takes a batch, on the watcher's thread; may block (then the kernel's queues fill, and a dump follows). False: stop.
 using Sink = std::function<bool(std::vector<KernelEvent>)>;

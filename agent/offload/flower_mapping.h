@@ -24,7 +24,7 @@
 
 namespace dpuflow::offload {
 
-inline constexpr std::uint32_t kChains = 3;             // 0, 1, 2
+inline constexpr std::uint32_t kChains = 3;  // 0, 1, 2
 inline constexpr std::uint16_t kClassifierPrio = 16;
 inline constexpr std::uint32_t kClassifierHandle = 1;
 inline constexpr std::uint16_t kEthertypeAll = 0x0003;  // ETH_P_ALL

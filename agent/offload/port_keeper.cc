@@ -23,9 +23,7 @@ tl::unexpected<PortKeeper::Refusal> Refuse(std::string sentence, std::string hin
 }
 
 // A qdisc, filter or device that is not there any more is as good as removed.
-bool IsGone(const Error& error) {
-  return error.code == ENOENT || error.code == ENODEV || error.code == EINVAL;
-}
+bool IsGone(const Error& error) { return error.code == ENOENT || error.code == ENODEV || error.code == EINVAL; }
 
 netlink::FilterDump FullDump(std::uint32_t port, std::uint32_t parent = netlink::kClsactIngress) {
   netlink::FilterDump dump;
@@ -147,7 +145,8 @@ Result<void> PortKeeper::AttachClassifier(std::uint32_t port) {
     filter.name = kClassifierName;
     MessageBuffer request;
     if (auto appended = netlink::AppendBpfFilterAdd(request, socket_.NextSeq(), filter); !appended) return appended;
-    if (auto added = socket_.Transact(request, fmt::format("attach the classifier at ifindex {} chain {}", port, chain));
+    if (auto added =
+            socket_.Transact(request, fmt::format("attach the classifier at ifindex {} chain {}", port, chain));
         !added) {
       return added;
     }

@@ -22,9 +22,8 @@ Result<std::unique_ptr<TcBackend>> TcBackend::Start(const TcBackendOptions& opti
   if (!keeper) return tl::make_unexpected(keeper.error());
   std::unique_ptr<TcBackend> backend(new TcBackend(std::move(*keeper), std::move(sink)));
   for (std::size_t i = 0; i < options.programmers; ++i) {
-    auto programmer = Programmer::Start(options.queue, options.batch, [raw = backend.get()](Outcomes outcomes) {
-      raw->sink_(std::move(outcomes));
-    });
+    auto programmer = Programmer::Start(options.queue, options.batch,
+                                        [raw = backend.get()](Outcomes outcomes) { raw->sink_(std::move(outcomes)); });
     if (!programmer) return tl::make_unexpected(programmer.error());
     backend->programmers_.push_back(std::move(*programmer));
   }

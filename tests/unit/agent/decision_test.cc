@@ -78,8 +78,9 @@ TEST_F(Decision, ARefusedSourceIsNotValidThoughTheLookupForwards) {
 }
 
 TEST_F(Decision, LocalBlackholeUnreachableAndProhibitStayWithTheKernel) {
-  for (const auto result : {PathAnswer::Result::kLocal, PathAnswer::Result::kBlackhole, PathAnswer::Result::kUnreachable,
-                            PathAnswer::Result::kProhibit, PathAnswer::Result::kForwardingOff, PathAnswer::Result::kTunnel}) {
+  for (const auto result :
+       {PathAnswer::Result::kLocal, PathAnswer::Result::kBlackhole, PathAnswer::Result::kUnreachable,
+        PathAnswer::Result::kProhibit, PathAnswer::Result::kForwardingOff, PathAnswer::Result::kTunnel}) {
     path.result = result;
     EXPECT_EQ(Ask().verdict, Answer::Verdict::kSoftware);
     EXPECT_FALSE(Ask().reason.empty());
