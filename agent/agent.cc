@@ -2,6 +2,7 @@
 #include "agent/agent.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "agent/daemon/log.h"
@@ -240,6 +241,8 @@ void Agent::Apply(offload::Report report, TimePoint now) {
       pipeline_.OnOutcome(outcome, now);
     }
   } else if (const auto* prepared = std::get_if<offload::PortPrepared>(&report)) {
+    // A port that checks sources must do so from its first entry on.
+    ports_->OnSysctls(kernel::ReadSysctls(ports_->Names()), now);
     ports_->OnPrepared(*prepared, now);
   } else if (const auto* released = std::get_if<offload::PortReleased>(&report)) {
     ports_->OnReleased(*released, now);
@@ -249,7 +252,9 @@ void Agent::Apply(offload::Report report, TimePoint now) {
     pipeline_.OnSweep(swept->port, swept->samples, swept->began);
   } else if (const auto* trouble = std::get_if<offload::BackendTrouble>(&report)) {
     counters_->sweep_failures.Add();
-    log::Limited("sweep", log::Level::kDebug, {{"ERRNO", trouble->error.code}}, "{}", trouble->error);
+    const bool gone = trouble->error.code == ENODEV || trouble->error.code == EINVAL;  // with its port
+    log::Limited("backend", gone ? log::Level::kDebug : log::Level::kWarning, {{"ERRNO", trouble->error.code}}, "{}",
+                 trouble->error);
   }
 }
 
@@ -257,7 +262,8 @@ void Agent::ReadMisses() {
   const TimePoint now = flow::Clock::now();
   const std::size_t read =
       classifier_->DrainMisses([&](const MissEvent& event) { pipeline_.OnMiss(MissOf(event), now); }, kMissesPerTurn);
-  if (read == kMissesPerTurn) Schedule();
+  misses_left_ = read == kMissesPerTurn;
+  if (misses_left_) Schedule();
 }
 
 void Agent::OnTick(TimePoint now) {
@@ -352,7 +358,7 @@ void Agent::Sync(milliseconds timeout, std::function<void(const SyncReport&)> do
 }
 
 bool Agent::Settled() const {
-  return pipeline_.settled() && unsent_.empty() && ports_->settled() && kernel_events_.size() == 0 &&
+  return pipeline_.settled() && unsent_.empty() && !misses_left_ && ports_->settled() && kernel_events_.size() == 0 &&
          reports_.size() == 0;
 }
 

@@ -141,6 +141,7 @@ class Agent final : private PortListener {
   std::unique_ptr<kernel::Resolver> resolver_;
   std::unique_ptr<kernel::Watcher> watcher_;
   std::vector<flow::Operation> unsent_;  // taken from the pipeline; the backend had no room yet
+  bool misses_left_ = false;             // the ring held more than one turn reads
   bool links_known_ = false;
   bool ports_changed_ = false;
   bool ready_ = false;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <utility>
 #include <vector>
@@ -157,7 +158,9 @@ void RegisterHandlers(api::Service& service, Agent& agent) {
   });
   method("GetFlow", [&agent](const Json& parameters, Call call) {
     const auto id = parameters["id"].get<std::int64_t>();
-    const Flow* flow = id > 0 ? agent.pipeline().flows().Find(static_cast<flow::FlowId>(id)) : nullptr;
+    const Flow* flow = id > 0 && id <= std::numeric_limits<flow::FlowId>::max()
+                           ? agent.pipeline().flows().Find(static_cast<flow::FlowId>(id))
+                           : nullptr;
     if (flow == nullptr) return call.Error("io.dpuflow.Agent.NoSuchFlow", {{"id", id}});
     call.Reply({{"flow", FlowView(*flow, Names(agent), flow::Clock::now())}});
   });

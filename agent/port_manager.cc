@@ -30,11 +30,17 @@ void PortManager::Leave(std::uint32_t ifindex, PortSlot& slot) {
 
 void PortManager::Update(std::map<std::uint32_t, kernel::SwitchPort> found, flow::TimePoint now) {
   if (closing_) return;
+  bool uplink_changed = false;  // its MTU is part of what every other port may send
   for (auto& [ifindex, slot] : slots_) {
-    if (!found.contains(ifindex) && slot.state != PortSlot::State::kReleasing) Leave(ifindex, slot);
+    if (found.contains(ifindex)) continue;
+    uplink_changed |= slot.info.role == kernel::PortRole::kUplink;
+    slot.info.refusal.clear();  // nothing to come back to
+    if (slot.state != PortSlot::State::kReleasing) Leave(ifindex, slot);
   }
   for (auto& [ifindex, port] : found) {
     const auto known = slots_.find(ifindex);
+    uplink_changed |= port.role == kernel::PortRole::kUplink &&
+                      (known == slots_.end() || known->second.info.link.mtu != port.link.mtu);
     if (known == slots_.end()) {
       PortSlot& slot = slots_[ifindex];
       slot.info = std::move(port);
@@ -43,8 +49,7 @@ void PortManager::Update(std::map<std::uint32_t, kernel::SwitchPort> found, flow
       if (slot.refusal.empty()) {
         Prepare(slot);
       } else {
-        slot.state = PortSlot::State::kRefused;
-        listener_.PortRefused(slot);
+        Leave(ifindex, slot);  // an earlier run may have left something on it
       }
       continue;
     }
@@ -65,6 +70,7 @@ void PortManager::Update(std::map<std::uint32_t, kernel::SwitchPort> found, flow
       }
     }
   }
+  if (uplink_changed) pipeline_.OnChange(flow::EverythingChanged{}, now);
 }
 
 void PortManager::OnPrepared(const offload::PortPrepared& report, flow::TimePoint now) {
@@ -122,17 +128,18 @@ void PortManager::Advance(flow::TimePoint now) {
 
 void PortManager::TellPipeline(const PortSlot& slot, flow::TimePoint now) {
   const auto sysctls = sysctls_.ports.find(slot.info.link.name);
-  const bool checks = sysctls != sysctls_.ports.end() && sysctls->second.rp_filter != 0;
+  const bool checks = sysctls == sysctls_.ports.end() || sysctls->second.rp_filter != 0;  // unknown: be strict
   pipeline_.SetPort({slot.info.link.ifindex, slot.info.link.address, checks}, now);
 }
 
 void PortManager::OnSysctls(const kernel::Sysctls& sysctls, flow::TimePoint now) {
   if (sysctls == sysctls_) return;
+  const bool concerns_flows = kernel::Differ(sysctls_, sysctls);
   sysctls_ = sysctls;
   for (const auto& [ifindex, slot] : slots_) {
     if (slot.state == PortSlot::State::kReady) TellPipeline(slot, now);
   }
-  pipeline_.OnChange(flow::EverythingChanged{}, now);
+  if (concerns_flows) pipeline_.OnChange(flow::EverythingChanged{}, now);
 }
 
 void PortManager::ReleaseAll(flow::TimePoint now) {

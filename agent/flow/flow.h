@@ -28,6 +28,7 @@ struct Flow {
   std::optional<Rule> installed;             // what it holds and has acknowledged
   std::optional<Operation::Kind> in_flight;  // the one operation under way
   bool queued = false;                       // stands among the operations to be issued
+  bool doubtful = false;                     // a sweep did not see what is installed: it is written once more
   bool leaving = false;                      // to be forgotten as soon as the hardware holds nothing
   bool dirty = false;                        // stands among the flows to be asked about
   bool answered = false;                     // the kernel has been asked at least once

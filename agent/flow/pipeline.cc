@@ -49,7 +49,7 @@ void Pipeline::Leave(Flow& flow, TimePoint now) {
 void Pipeline::Settle(FlowId id) {
   Flow* flow = table_.Find(id);
   if (flow == nullptr || flow->in_flight || flow->queued) return;
-  if (flow->wanted != flow->installed) {
+  if (flow->wanted != flow->installed || flow->doubtful) {
     flow->queued = true;
     operations_.push_back(id);
   } else if (flow->leaving && !flow->installed) {
@@ -172,6 +172,8 @@ void Pipeline::Ask(const Flow& flow, const Miss& miss) {
 
 std::vector<Question> Pipeline::TakeQuestions(std::size_t most, TimePoint now) {
   std::vector<Question> taken;
+  // Half of the room is for what has changed: what stands in hardware must not wait behind a flood of packets.
+  TakeDirty(std::max<std::size_t>(1, most / 2), taken, now);
   while (taken.size() < most && !questions_.empty()) {
     Question question = std::move(questions_.front());
     questions_.pop_front();
@@ -180,6 +182,13 @@ std::vector<Question> Pipeline::TakeQuestions(std::size_t most, TimePoint now) {
       taken.push_back(std::move(question));
     }
   }
+  TakeDirty(most, taken, now);
+  counters_.questions += taken.size();
+  return taken;
+}
+
+// Questions on behalf of dirty flows, until there are `most` in all.
+void Pipeline::TakeDirty(std::size_t most, std::vector<Question>& taken, TimePoint now) {
   while (taken.size() < most && !dirty_.empty()) {
     Flow* flow = table_.Find(dirty_.front());
     dirty_.pop_front();
@@ -188,8 +197,6 @@ std::vector<Question> Pipeline::TakeQuestions(std::size_t most, TimePoint now) {
     flow->asked = now;
     taken.push_back({flow->id, flow->miss, false});
   }
-  counters_.questions += taken.size();
-  return taken;
 }
 
 void Pipeline::OnAnswer(const Answer& answer, TimePoint now) {
@@ -206,6 +213,13 @@ void Pipeline::OnAnswer(const Answer& answer, TimePoint now) {
   // A packet with a bad source says nothing about the destination: it must not cost others their entry.
   if (!answer.source_valid && answer.question.fresh && flow->answered) return;
   if (flow->leaving && !answer.question.fresh) return;  // only a packet brings back what is on its way out
+  if (!answer.source_valid && !answer.question.fresh) {
+    // The source with which it was asked has become invalid. Others may not have: the next packet asks with its own.
+    flow->answered = false;
+    flow->reason = answer.reason;
+    Unwant(*flow, now);
+    return;
+  }
 
   const bool first = !flow->wanted;
   flow->answered = true;
@@ -230,7 +244,8 @@ void Pipeline::OnAnswer(const Answer& answer, TimePoint now) {
 }
 
 std::string Pipeline::WhyNot(const Flow& flow, const PortState& state, TimePoint now) const {
-  if (state.guards_missing > 0) {
+  // A guard that is still on its way keeps new entries out; it does not throw old ones out.
+  if (state.guards_missing > 0 && (!flow.installed || !state.guard_refusal.empty())) {
     return state.guard_refusal.empty() ? "the port's guards are being installed"
                                        : fmt::format("a guard was refused: {}", state.guard_refusal);
   }
@@ -243,6 +258,10 @@ void Pipeline::EnsureLayer2(const PortState& state, const Miss& miss, TimePoint 
   if (state.port.checks_sources) source.source = IpPrefix::Host(miss.source);
   Match destination{Table::kL2Destination, miss.port, miss.vlan, miss.ethertype, miss.destination_mac, {}, {}, false};
   const auto lead = [&](const Match& match, Table next) {
+    if (table_.Find(match) == nullptr && table_.size() >= 2 * limits_.max_entries) {
+      ++counters_.misses_table_full;
+      return;
+    }
     Flow& flow = table_.Obtain(match, now);
     flow.answered = true;
     flow.active = now;
@@ -265,12 +284,26 @@ void Pipeline::OnChange(const Change& change, TimePoint now) {
     }
   } else if (const auto* link = std::get_if<LinkChanged>(&change)) {
     sources_.RevokePort(link->ifindex);
+    RevokeCheckedSources(now);
+  } else if (std::holds_alternative<NexthopChanged>(change)) {
+    RevokeCheckedSources(now);
   } else if (std::holds_alternative<EverythingChanged>(change)) {
     sources_.RevokeAll();
   }
   for (const FlowId id : table_.Affected(change)) {
     if (Flow* flow = table_.Find(id)) MarkDirty(*flow, now);
   }
+}
+
+// Routes vanish with a link or a nexthop without a word, and a source may have been valid by one of them.
+void Pipeline::RevokeCheckedSources(TimePoint now) {
+  if (std::ranges::none_of(ports_, [](const auto& port) { return port.second.port.checks_sources; })) return;
+  sources_.RevokeAll();
+  std::vector<FlowId> checked;
+  for (const auto& [id, flow] : table_.all()) {
+    if (flow.match.table == Table::kL2Source && flow.match.source) checked.push_back(id);
+  }
+  for (const FlowId id : checked) Leave(*table_.Find(id), now);
 }
 
 void Pipeline::MarkDirty(Flow& flow, TimePoint now) {
@@ -305,10 +338,11 @@ std::vector<Operation> Pipeline::TakeOperations(std::size_t most, TimePoint now)
     Flow* flow = table_.Find(id);
     if (flow == nullptr) continue;
     flow->queued = false;
-    if (flow->wanted == flow->installed) {
+    if (flow->wanted == flow->installed && !flow->doubtful) {
       Settle(id);
       continue;
     }
+    flow->doubtful = false;
     Operation operation;
     operation.flow = id;
     operation.issued = now;
@@ -335,6 +369,8 @@ void Pipeline::OnOutcome(const Outcome& outcome, TimePoint now) {
   const bool already_gone = outcome.error && outcome.kind == Operation::Kind::kRemove &&
                             (outcome.error->code == ENOENT || outcome.error->code == ENODEV);
   if (outcome.error && !already_gone) {
+    // Something stands under our handle: whatever it is, Settle has it removed.
+    if (outcome.kind == Operation::Kind::kAdd && outcome.error->code == EEXIST) flow->installed = operation.rule;
     Refused(*flow, *outcome.error, now);
   } else if (outcome.kind == Operation::Kind::kRemove) {
     ++counters_.removes;
@@ -347,10 +383,23 @@ void Pipeline::OnOutcome(const Outcome& outcome, TimePoint now) {
     flow->refusals = 0;
   }
   if (flow->match.table == Table::kGuard) {
-    const auto port = ports_.find(flow->match.port);
-    if (port != ports_.end()) CountGuards(port->second);
+    OnGuard(flow->match.port, now);
   }
   if (!(outcome.error && outcome.kind == Operation::Kind::kRemove)) Settle(outcome.flow);
+}
+
+// A guard stands, or was refused: what waited for it, and what should not stand without it, is asked about again.
+void Pipeline::OnGuard(std::uint32_t ifindex, TimePoint now) {
+  const auto port = ports_.find(ifindex);
+  if (port == ports_.end()) return;
+  const std::size_t missing_before = port->second.guards_missing;
+  CountGuards(port->second);
+  const bool complete = missing_before > 0 && port->second.guards_missing == 0;
+  if (!complete && port->second.guard_refusal.empty()) return;
+  for (const FlowId id : table_.OnPort(ifindex)) {
+    Flow* flow = table_.Find(id);
+    if (flow->match.table == Table::kL3) MarkDirty(*flow, now);
+  }
 }
 
 void Pipeline::Refused(Flow& flow, const Error& error, TimePoint now) {
@@ -386,8 +435,9 @@ void Pipeline::OnSweep(std::uint32_t port, std::span<const Sample> samples, Time
     if (!flow->installed || flow->in_flight || flow->queued || flow->programmed >= now) continue;
     const auto sample = seen.find(id);
     if (sample == seen.end()) {
+      // Gone, or passed over because the dump shifted under the sweep. Writing it again is right in both cases.
       ++counters_.vanished;
-      flow->installed.reset();  // wanted still: Settle puts it back
+      flow->doubtful = true;
       Settle(id);
     } else if (!sample->second) {
       ++counters_.vanished;

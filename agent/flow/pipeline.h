@@ -127,7 +127,10 @@ class Pipeline {
   void Settle(FlowId id);                                  // queue an operation if wanted and installed differ
   void Forget(FlowId id);
   void Ask(const Flow& flow, const Miss& miss);
+  void TakeDirty(std::size_t most, std::vector<Question>& taken, TimePoint now);
   void MarkDirty(Flow& flow, TimePoint now);
+  void RevokeCheckedSources(TimePoint now);
+  void OnGuard(std::uint32_t ifindex, TimePoint now);
   void EnsureLayer2(const PortState& state, const Miss& miss, TimePoint now);
   void EnsureGuards(PortState& state, TimePoint now);
   void CountGuards(PortState& state);

@@ -69,8 +69,11 @@ Changes AddressMirror::Apply(const netlink::Event<netlink::Address>& event) {
   };
   const auto removed = std::erase_if(addresses_, same);
   if (!event.removed) addresses_.push_back(event.value);
-  if (event.removed == (removed != 0)) return {flow::RouteChanged{IpPrefix::Host(event.value.local)}};
-  return {};
+  if (event.removed != (removed != 0)) return {};
+  Changes changes = {flow::RouteChanged{IpPrefix::Host(event.value.local)}};
+  // Routes that prefer the address as their source go with it, without a word (fib_sync_down_addr).
+  if (event.removed) changes.push_back(flow::EverythingChanged{});
+  return changes;
 }
 
 Changes AddressMirror::Reset(const std::vector<netlink::Address>& all) {
@@ -82,6 +85,7 @@ Changes AddressMirror::Reset(const std::vector<netlink::Address>& all) {
     }
   };
   compare(addresses_, all);
+  if (!changes.empty()) changes.push_back(flow::EverythingChanged{});  // some are gone: see Apply
   compare(all, addresses_);
   addresses_ = all;
   return changes;

@@ -18,6 +18,17 @@ int ReadConf(const std::string& interface, const std::string& name) { return Rea
 
 }  // namespace
 
+bool Differ(const Sysctls& before, const Sysctls& after) {
+  if (before.fib_multipath_hash_policy != after.fib_multipath_hash_policy ||
+      before.fib_multipath_use_neigh != after.fib_multipath_use_neigh) {
+    return true;
+  }
+  return std::ranges::any_of(after.ports, [&](const auto& port) {
+    const auto known = before.ports.find(port.first);
+    return known != before.ports.end() && !(known->second == port.second);
+  });
+}
+
 Sysctls ReadSysctls(const std::vector<std::string>& ports) {
   Sysctls sysctls;
   sysctls.fib_multipath_hash_policy = Read("fib_multipath_hash_policy");

@@ -28,6 +28,9 @@ struct Sysctls {
   bool operator==(const Sysctls&) const = default;
 };
 
+// Whether a setting has changed. A port that only one of the two knows is no change: it has no flows yet, or no more.
+[[nodiscard]] bool Differ(const Sysctls& before, const Sysctls& after);
+
 Sysctls ReadSysctls(const std::vector<std::string>& ports);
 
 }  // namespace dpuflow::kernel

@@ -167,7 +167,10 @@ Result<void> Watcher::Subscriptions::DumpNeighs(std::vector<KernelEvent>& events
   const auto request = [](MessageBuffer& buffer, std::uint32_t seq) {
     netlink::AppendNeighDump(buffer, seq, Family::kIpv4);
   };
-  return Read("list neighbours", request, netlink::ParseNeigh, events);
+  if (auto neighs = Read("list neighbours", request, netlink::ParseNeigh, events); !neighs) return neighs;
+  // A MAC that changed there and back leaves no difference to be seen, but a flow may have been resolved in between.
+  events.emplace_back(flow::Change{flow::EverythingChanged{}});
+  return {};
 }
 
 void Watcher::Subscriptions::Receive(Subscription& subscription, std::vector<KernelEvent>& events, bool& more) {

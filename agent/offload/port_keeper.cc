@@ -119,9 +119,13 @@ tl::expected<void, PortKeeper::Refusal> PortKeeper::Probe(std::uint32_t port, co
 Result<void> PortKeeper::RemoveOurs(std::uint32_t port) {
   const auto filters = netlink::ListTerse(socket_, FullDump(port));
   if (!filters) return tl::make_unexpected(filters.error());
+  // The way into the tables goes first and the guards last: nothing is forwarded without them in between.
   MessageBuffer requests;
-  for (const netlink::TerseFilter& filter : *filters) {
-    if (filter.cookie && OwnerOf(*filter.cookie)) {
+  for (const flow::Table table :
+       {flow::Table::kL2Source, flow::Table::kL2Destination, flow::Table::kL3, flow::Table::kGuard}) {
+    for (const netlink::TerseFilter& filter : *filters) {
+      const auto owner = filter.cookie ? OwnerOf(*filter.cookie) : std::nullopt;
+      if (!owner || owner->table != table) continue;
       (void)netlink::AppendFilterDelete(requests, socket_.NextSeq(), filter.id);
     }
   }

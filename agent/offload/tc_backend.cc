@@ -10,6 +10,7 @@
 namespace dpuflow::offload {
 namespace {
 
+constexpr int kReleaseAttempts = 3;          // a lost answer (ENOBUFS) or a busy driver may be gone the next time
 constexpr std::size_t kMaxRequests = 65536;  // far above three requests for each of a NIC's ports
 
 }  // namespace
@@ -104,9 +105,15 @@ void TcBackend::HandlePrepare(const Request& request) {
 }
 
 void TcBackend::HandleRelease(const Request& request) {
-  if (const auto footing = FootingOf(request.port)) {
-    const auto released = keeper_.Release(request.port, *footing);
-    if (!released) sink_(BackendTrouble{request.port, released.error()});
+  // A port without a footing may still hold what an earlier run left there.
+  const Footing footing = FootingOf(request.port).value_or(Footing{});
+  Result<void> released;
+  for (int attempt = 0; attempt < kReleaseAttempts; ++attempt) {
+    released = keeper_.Release(request.port, footing);
+    if (released) break;
+  }
+  if (!released) sink_(BackendTrouble{request.port, released.error()});
+  {
     const std::lock_guard lock(mutex_);
     footings_.erase(request.port);
   }
