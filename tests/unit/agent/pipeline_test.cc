@@ -312,6 +312,66 @@ TEST(Pipeline, AnEntryThatSomebodyElseDeletedIsPutBack) {
   EXPECT_EQ(world.pipeline.counters().vanished, 1u);
 }
 
+TEST(Pipeline, AFlowThatWaitedForAGuardIsOffloadedWhenTheGuardStands) {
+  World world;
+  world.Route(World::kServer);
+  world.pipeline.SetMartians({{IpAddress::V4(127, 0, 0, 0), 8}, {IpAddress::V4(10, 1, 0, 2), 32}}, world.now);
+  world.pipeline.OnMiss(world.MissTo(World::kServer), world.now);
+  world.Ask();  // before the new guard is in hardware
+  EXPECT_EQ(world.Entry(World::kServer), nullptr);
+  world.Run();
+  EXPECT_NE(world.Entry(World::kServer), nullptr);
+  EXPECT_EQ(world.Entries(Table::kL2Source), 1u);
+}
+
+TEST(Pipeline, AGuardOnItsWayDoesNotThrowOutWhatIsOffloaded) {
+  World world;
+  world.Route(World::kServer);
+  world.Send(World::kServer);
+  world.log.clear();
+  world.pipeline.SetMartians({{IpAddress::V4(127, 0, 0, 0), 8}, {IpAddress::V4(10, 1, 0, 2), 32}}, world.now);
+  world.Change(EverythingChanged{});
+  for (const Operation& operation : world.log) EXPECT_NE(operation.kind, Operation::Kind::kRemove);
+}
+
+TEST(Pipeline, AChangeIsAskedAboutBesideAFloodOfMisses) {
+  World world;
+  world.Route(World::kServer);
+  world.Send(World::kServer);
+  for (std::uint8_t i = 0; i < 200; ++i) {
+    world.pipeline.OnMiss(world.MissTo(IpAddress::V4(198, 18, 0, i)), world.now);
+  }
+  world.Unroute(World::kServer);
+  world.pipeline.OnChange(RouteChanged{*IpPrefix::Parse("192.0.2.0/24")}, world.now);
+  const auto questions = world.pipeline.TakeQuestions(8, world.now);
+  EXPECT_TRUE(std::ranges::any_of(questions, [](const Question& q) { return q.miss.destination == World::kServer; }));
+}
+
+TEST(Pipeline, AnAddThatFindsItsHandleTakenHasItRemoved) {
+  World world;
+  world.Route(World::kServer);
+  world.refusal = Error{EEXIST, "add the filter", "Filter already exists"};
+  world.Send(World::kServer);
+  ASSERT_FALSE(world.log.empty());
+  EXPECT_EQ(world.log.back().kind, Operation::Kind::kRemove);
+  EXPECT_TRUE(world.pipeline.settled());
+}
+
+TEST(Pipeline, ASourceThatBecameInvalidLetsTheNextPacketAskForItself) {
+  World world;
+  const IpAddress other = IpAddress::V4(10, 0, 7, 3);
+  world.Route(World::kServer);
+  world.pipeline.OnMiss(world.MissTo(World::kServer, other), world.now);
+  world.Run();
+  world.Send(World::kServer);
+  world.bad_sources.insert(World::kPodAddress);
+  world.Change(RouteChanged{*IpPrefix::Parse("192.0.2.0/24")});
+  EXPECT_EQ(world.Entry(World::kServer), nullptr);
+  world.pipeline.OnMiss(world.MissTo(World::kServer, other), world.now);
+  world.Run();
+  EXPECT_NE(world.Entry(World::kServer), nullptr);
+}
+
 TEST(Pipeline, TheEntryLimitKeepsFurtherFlowsInSoftware) {
   World world({.max_entries = 4 + 2 + 3});  // guards, L2, three flows
   for (std::uint8_t i = 1; i <= 6; ++i) {
