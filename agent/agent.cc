@@ -34,21 +34,6 @@ flow::Miss MissOf(const MissEvent& event) {
           event.source, event.destination};
 }
 
-Result<kernel::DevlinkState> ReadDevlinkOnce() {
-  auto devlink = netlink::Devlink::Open();
-  if (!devlink) return tl::make_unexpected(devlink.error());
-  const auto devices = devlink->Devices();
-  if (!devices) return tl::make_unexpected(devices.error());
-  kernel::DevlinkState state;
-  for (const netlink::DevlinkHandle& handle : *devices) {
-    if (const auto mode = devlink->Eswitch(handle)) state.eswitches.push_back({handle, *mode});
-  }
-  auto ports = devlink->Ports();
-  if (!ports) return tl::make_unexpected(ports.error());
-  state.ports = std::move(*ports);
-  return state;
-}
-
 }  // namespace
 
 struct Agent::Counters {
@@ -93,7 +78,7 @@ Agent::~Agent() {
 
 Result<std::unique_ptr<Agent>> Agent::Start(const Config& config, EventLoop& loop) {
   // First what a user can get wrong, so that the sentence comes before anything is touched.
-  auto devlink = ReadDevlinkOnce();
+  auto devlink = kernel::ReadDevlink();
   if (!devlink) return tl::make_unexpected(devlink.error());
   if (auto chosen = kernel::ChooseSwitch(devlink->eswitches, devlink->ports, config.devlink); !chosen) {
     return tl::make_unexpected(chosen.error());

@@ -71,6 +71,8 @@ Result<netlink::Socket> Subscribe(std::vector<unsigned> groups) {
   return netlink::Socket::Open(options);
 }
 
+}  // namespace
+
 Result<DevlinkState> ReadDevlink() {
   auto devlink = netlink::Devlink::Open();
   if (!devlink) return tl::make_unexpected(devlink.error());
@@ -86,8 +88,6 @@ Result<DevlinkState> ReadDevlink() {
   state.ports = std::move(*ports);
   return state;
 }
-
-}  // namespace
 
 // The subscriptions, and which of them have lost something and await a dump.
 struct Watcher::Subscriptions {

@@ -41,6 +41,9 @@ struct DevlinkState {
   std::vector<Eswitch> eswitches;
   std::vector<netlink::DevlinkPort> ports;
 };
+// Asks devlink, on the calling thread. An instance without an eswitch is left out.
+Result<DevlinkState> ReadDevlink();
+
 using Links = std::vector<netlink::Link>;
 using Addresses = std::vector<netlink::Address>;
 using Neighs = std::vector<netlink::Neigh>;
