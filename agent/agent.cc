@@ -84,7 +84,7 @@ Result<std::unique_ptr<Agent>> Agent::Start(const Config& config, EventLoop& loo
     return tl::make_unexpected(chosen.error());
   }
   ClassifierOptions options;
-  options.forward = config.classifier_forward;
+  options.settings.forward = config.classifier_forward;
   auto classifier = Classifier::Load(options);
   if (!classifier) return tl::make_unexpected(classifier.error());
   auto wake = Notifier::Create();

@@ -51,17 +51,36 @@ static __always_inline __u32 look_up(struct __sk_buff* skb, const struct dpuflow
   path->dport = bpf_htons(packet->dport);
   path->tot_len = packet->length > 0xffff ? 0xffff : packet->length;
   path->ifindex = l3_ifindex;
-  path->tos = packet->tos;
-  path->ipv4_src = packet->key.saddr[0];
-  path->ipv4_dst = packet->key.daddr[0];
+  /* The traffic class, and no flow label: nobody could ask for the path of a label, nor match it in hardware. */
+  if (packet->family == FAMILY_IPV6)
+    path->flowinfo = bpf_htonl((__u32)packet->tos << 20);
+  else
+    path->tos = packet->tos;
+  __builtin_memcpy(path->ipv6_src, packet->key.saddr, sizeof(path->ipv6_src));
+  __builtin_memcpy(path->ipv6_dst, packet->key.daddr, sizeof(path->ipv6_dst));
   return verdict_of_lookup(bpf_fib_lookup(skb, path, sizeof(*path), 0));
 }
 
-/* The program runs with the MAC header in front, and parse() found an IPv4 header without options behind it. */
+/* The program runs with the MAC header in front, and parse() found an IP header behind it, of IPv4 without options. */
 static __always_inline struct iphdr* ipv4_header(struct __sk_buff* skb) {
   struct iphdr* ip = (void*)(long)skb->data + sizeof(struct ethhdr);
 
   return (void*)(ip + 1) <= (void*)(long)skb->data_end ? ip : 0;
+}
+
+static __always_inline struct ipv6hdr* ipv6_header(struct __sk_buff* skb) {
+  struct ipv6hdr* ip = (void*)(long)skb->data + sizeof(struct ethhdr);
+
+  return (void*)(ip + 1) <= (void*)(long)skb->data_end ? ip : 0;
+}
+
+/* TTL or hop limit; 0, which is not forwarded, where the header cannot be read. */
+static __always_inline __u8 hops_left(struct __sk_buff* skb, __u8 family) {
+  struct ipv6hdr* ip6 = ipv6_header(skb);
+  struct iphdr* ip = ipv4_header(skb);
+
+  if (family == FAMILY_IPV6) return ip6 ? ip6->hop_limit : 0;
+  return ip ? ip->ttl : 0;
 }
 
 /* Is this packet, which the kernel would forward by `path`, ours to forward? */
@@ -81,28 +100,38 @@ static __always_inline __u32 judge_path(struct __sk_buff* skb, const struct dpuf
 static __always_inline __u32 judge(struct __sk_buff* skb, const struct dpuflow_miss* packet,
                                    const struct dpuflow_port* ingress, struct bpf_fib_lookup* path) {
   __u32 verdict = look_up(skb, packet, ingress->l3_ifindex, path);
-  struct iphdr* ip = ipv4_header(skb);
 
   /* Local first: a BGP neighbour sends with a TTL of 1. */
   if (verdict == DPUFLOW_VERDICT_LOCAL) return verdict;
-  if (!ip || ip->ttl <= 1) return DPUFLOW_VERDICT_TTL;
+  if (hops_left(skb, packet->family) <= 1) return DPUFLOW_VERDICT_TTL;
   if (skb->mark) return DPUFLOW_VERDICT_MARKED;
   if (verdict != DPUFLOW_VERDICT_FORWARDED) return verdict;
   return judge_path(skb, packet, ingress, path);
 }
 
-/* Both MACs, and the TTL with its checksum (RFC 1624: the sum moves by as much as the field). */
-static __always_inline int rewrite(struct __sk_buff* skb, const struct bpf_fib_lookup* path) {
-  struct ethhdr* eth = (void*)(long)skb->data;
-  struct iphdr* ip = ipv4_header(skb);
-  __u32 sum;
+/* The TTL with its checksum (RFC 1624: the sum moves by as much as the field). */
+static __always_inline void decrement_ttl(struct iphdr* ip) {
+  __u32 sum = ip->check + bpf_htons(0x0100);
 
-  if (!ip) return 0;
-  __builtin_memcpy(eth->h_dest, path->dmac, ETH_ALEN);
-  __builtin_memcpy(eth->h_source, path->smac, ETH_ALEN);
-  sum = ip->check + bpf_htons(0x0100);
   ip->check = sum + (sum >= 0xffff);
   ip->ttl--;
+}
+
+/* Both MACs, and the TTL or hop limit. */
+static __always_inline int rewrite(struct __sk_buff* skb, __u8 family, const struct bpf_fib_lookup* path) {
+  struct ethhdr* eth = (void*)(long)skb->data;
+  struct ipv6hdr* ip6 = ipv6_header(skb);
+  struct iphdr* ip = ipv4_header(skb);
+
+  if (family == FAMILY_IPV6) {
+    if (!ip6) return 0;
+    ip6->hop_limit--;
+  } else {
+    if (!ip) return 0;
+    decrement_ttl(ip);
+  }
+  __builtin_memcpy(eth->h_dest, path->dmac, ETH_ALEN);
+  __builtin_memcpy(eth->h_source, path->smac, ETH_ALEN);
   return 1;
 }
 
@@ -112,6 +141,9 @@ static __always_inline int rewrite(struct __sk_buff* skb, const struct bpf_fib_l
 #define KIND_BIT(name, word, kind, reported) \
   ((__u64)(DPUFLOW_KIND_##kind == DPUFLOW_KIND_CONTROL) << DPUFLOW_VERDICT_##name) |
 #define CONTROL_VERDICTS (DPUFLOW_VERDICTS(KIND_BIT) 0)
+
+/* Verdicts of packets that the kernel would forward, by its lookup alone: those that are reported. */
+static __always_inline int forwards_by_lookup(__u32 verdict) { return REPORTED_VERDICTS >> verdict & 1; }
 
 SEC("tc")
 int dpuflow_class(struct __sk_buff* skb) {
@@ -129,18 +161,19 @@ int dpuflow_class(struct __sk_buff* skb) {
   if (ingress) {
     verdict = parse(skb, &packet);
     if (verdict == DPUFLOW_VERDICT_FORWARDED) verdict = judge(skb, &packet, ingress, &path);
+    if (packet.family == FAMILY_IPV6 && forwards_by_lookup(verdict) && !(set->flags & DPUFLOW_SETTING_IPV6))
+      verdict = DPUFLOW_VERDICT_FORWARDING_DISABLED;
   }
   if (verdict == DPUFLOW_VERDICT_FORWARDED && !(set->flags & DPUFLOW_SETTING_FORWARD))
     verdict = DPUFLOW_VERDICT_FORWARDING_OFF;
 
   packet.verdict = verdict;
-  if ((set->flags & DPUFLOW_SETTING_REPORT) && (REPORTED_VERDICTS >> verdict & 1))
-    report(&packet, set->report_window_ns);
+  if ((set->flags & DPUFLOW_SETTING_REPORT) && forwards_by_lookup(verdict)) report(&packet, set);
   protocol = data_class(packet.protocol);
   if (CONTROL_VERDICTS >> verdict & 1) protocol = control_class(&packet, protocol);
   count(verdict, protocol, skb->gso_segs ? skb->gso_segs : 1, skb->len);
 
-  if (verdict == DPUFLOW_VERDICT_FORWARDED && rewrite(skb, &path)) return bpf_redirect(path.ifindex, 0);
+  if (verdict == DPUFLOW_VERDICT_FORWARDED && rewrite(skb, packet.family, &path)) return bpf_redirect(path.ifindex, 0);
   return TC_ACT_UNSPEC;
 }
 

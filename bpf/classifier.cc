@@ -121,11 +121,14 @@ struct Classifier::State {
     return {};
   }
 
-  Result<void> Set(std::uint32_t flag, bool on) {
-    dpuflow_settings changed = settings;
-    changed.flags = on ? changed.flags | flag : changed.flags & ~flag;
-    auto updated = Update(settings_map, &kOnly, &changed, "change the classifier's settings");
-    if (updated) settings = changed;
+  Result<void> Set(const ClassifierSettings& wanted) {
+    dpuflow_settings value{};
+    value.report_window_ns = report_window_ns;
+    value.flags = (wanted.forward ? DPUFLOW_SETTING_FORWARD : 0) | (wanted.report ? DPUFLOW_SETTING_REPORT : 0) |
+                  (wanted.ipv6_forwarding ? DPUFLOW_SETTING_IPV6 : 0) |
+                  (wanted.by_ports ? DPUFLOW_SETTING_BY_PORTS : 0) | (wanted.by_tos ? DPUFLOW_SETTING_BY_TOS : 0);
+    auto updated = Update(settings_map, &kOnly, &value, "change the classifier's settings");
+    if (updated) settings = wanted;
     return updated;
   }
 
@@ -133,7 +136,8 @@ struct Classifier::State {
   PathLookup lookup;
   Drain drain;
   std::unique_ptr<ring_buffer, RingCloser> ring;
-  dpuflow_settings settings{};
+  std::uint64_t report_window_ns = 0;
+  ClassifierSettings settings{};
   int program = -1, ports = -1, sources = -1, reported = -1, misses = -1, counters = -1, reports = -1,
       settings_map = -1;
 };
@@ -158,11 +162,9 @@ Result<Classifier> Classifier::Load(const Options& options) {
   if (!lookup) return tl::make_unexpected(lookup.error());
 
   auto state = std::make_unique<State>(std::move(*object), std::move(*lookup));
-  state->settings.report_window_ns = static_cast<std::uint64_t>(options.report_window.count());
-  auto ready = state->Find()
-                   .and_then([&] { return state->OpenRing(); })
-                   .and_then([&] { return state->Set(DPUFLOW_SETTING_FORWARD, options.forward); })
-                   .and_then([&] { return state->Set(DPUFLOW_SETTING_REPORT, options.report); });
+  state->report_window_ns = static_cast<std::uint64_t>(options.report_window.count());
+  auto ready =
+      state->Find().and_then([&] { return state->OpenRing(); }).and_then([&] { return state->Set(options.settings); });
   if (!ready) return tl::make_unexpected(ready.error());
   return Classifier(std::move(state));
 }
@@ -200,8 +202,8 @@ Result<void> Classifier::RemoveSource(std::uint32_t ifindex, const IpAddress& ad
                 fmt::format("revoke the source {} at port {} in the classifier", address, ifindex));
 }
 
-Result<void> Classifier::SetForwarding(bool on) { return state_->Set(DPUFLOW_SETTING_FORWARD, on); }
-Result<void> Classifier::SetReporting(bool on) { return state_->Set(DPUFLOW_SETTING_REPORT, on); }
+Result<void> Classifier::Set(const ClassifierSettings& settings) { return state_->Set(settings); }
+const ClassifierSettings& Classifier::settings() const { return state_->settings; }
 
 int Classifier::ring_fd() const { return state_->misses; }
 

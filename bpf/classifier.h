@@ -42,8 +42,8 @@ struct PortEntry {
   bool operator==(const PortEntry&) const = default;
 };
 
-// A data packet for which hardware had no entry. One per flow (port, VLAN, ethertype, both MACs, both addresses) and
-// report window, however many packets come.
+// A data packet for which hardware had no entry. One per flow (port, VLAN, ethertype, both MACs, both addresses, and what
+// the settings add) and report window, however many packets come.
 struct MissEvent {
   std::chrono::nanoseconds time{};  // CLOCK_MONOTONIC, as std::chrono::steady_clock
   Verdict verdict = DPUFLOW_VERDICT_FORWARDED;
@@ -85,9 +85,21 @@ struct ClassifierCounters {
   ReportCounters reports;
 };
 
+// What the classifier does, changed at any time.
+struct ClassifierSettings {
+  bool forward = true;  // off: data takes the kernel's path, counted as `forwarding_off`; flows are reported all
+                        // the same
+  bool report = true;   // off: no events
+  bool ipv6_forwarding = true;  // sysctl net.ipv6.conf.all.forwarding, which the FIB lookup does not look at
+  // Flows that are told apart, and reported each for itself, by more than MACs and addresses.
+  bool by_ports = false;  // IP protocol and ports
+  bool by_tos = false;    // TOS or traffic class
+
+  bool operator==(const ClassifierSettings&) const = default;
+};
+
 struct ClassifierOptions {
-  bool forward = true;  // as SetForwarding()
-  bool report = true;   // as SetReporting()
+  ClassifierSettings settings{};
   // For how long a flow that was reported is not reported again. Under a second, so that a flow that the agent missed
   // or forgot comes back within one.
   std::chrono::nanoseconds report_window = std::chrono::milliseconds(900);
@@ -123,9 +135,8 @@ class Classifier {
   Result<void> AddSource(std::uint32_t ifindex, const IpAddress& address, std::uint16_t vlan = DPUFLOW_UNTAGGED);
   Result<void> RemoveSource(std::uint32_t ifindex, const IpAddress& address, std::uint16_t vlan = DPUFLOW_UNTAGGED);
 
-  // Off: data takes the kernel's path, counted as `forwarding_off`; flows are reported all the same.
-  Result<void> SetForwarding(bool on);
-  Result<void> SetReporting(bool on);
+  Result<void> Set(const ClassifierSettings& settings);
+  [[nodiscard]] const ClassifierSettings& settings() const;
 
   // Readable (epoll, level-triggered) while there are events. Valid as long as this object.
   [[nodiscard]] int ring_fd() const;

@@ -92,15 +92,22 @@ static __always_inline void count(__u32 verdict, __u32 protocol, __u32 packets, 
  * Tells the agent of a packet, unless its flow was told a moment ago. The time is noted only once the event has its
  * place in the ring: an event that is lost to a full ring is made again by the flow's next packet.
  */
-static __always_inline void report(const struct dpuflow_miss* packet, __u64 window_ns) {
+static __always_inline void report(struct dpuflow_miss* packet, const struct dpuflow_settings* set) {
   __u32 zero = 0;
   struct dpuflow_reports* totals = bpf_map_lookup_elem(&reports, &zero);
-  __u64* last = bpf_map_lookup_elem(&reported, &packet->key);
   __u64 now = bpf_ktime_get_ns();
   struct dpuflow_miss* event;
+  __u64* last;
 
   if (!totals) return;
-  if (last && now - *last < window_ns) {
+  if (set->flags & DPUFLOW_SETTING_BY_PORTS) {
+    packet->key.protocol = packet->protocol;
+    packet->key.sport = packet->sport;
+    packet->key.dport = packet->dport;
+  }
+  if (set->flags & DPUFLOW_SETTING_BY_TOS) packet->key.tos = packet->tos;
+  last = bpf_map_lookup_elem(&reported, &packet->key);
+  if (last && now - *last < set->report_window_ns) {
     totals->suppressed++;
     return;
   }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * From bytes to a struct dpuflow_miss, and the first sentence about the packet: control, unusual, or IPv4 data that may
- * be looked up.
+ * From bytes to a struct dpuflow_miss, and the first sentence about the packet: control, unusual, or data that may be
+ * looked up.
  *
  * A cursor walks through the headers; each step checks that the whole header is there before anyone reads it. Each
  * function returns the first objection it finds as a verdict; DPUFLOW_VERDICT_FORWARDED means that it found none.
@@ -24,6 +24,7 @@
 #include "shared.h"
 
 #define FAMILY_IPV4 2 /* AF_INET; <sys/socket.h> is not for this target */
+#define FAMILY_IPV6 10
 #define ETHERTYPE_SLOW 0x8809
 #define PROTOCOL_ICMPV6 58
 #define PROTOCOL_OSPF 89
@@ -85,34 +86,20 @@ static __always_inline __u32 data_class(__u8 protocol) {
   }
 }
 
-static __always_inline __u32 parse_ipv6(struct cursor* cursor, struct dpuflow_miss* packet) {
-  struct ipv6hdr* ip = ADVANCE(cursor, struct ipv6hdr);
-  __u8* icmp_type;
-
-  if (!ip || ip->version != 6) return DPUFLOW_VERDICT_MALFORMED;
-  packet->protocol = ip->nexthdr;
-  if (ip->nexthdr == PROTOCOL_ICMPV6) {
-    icmp_type = ADVANCE(cursor, __u8);
-    if (!icmp_type) return DPUFLOW_VERDICT_MALFORMED;
-    if (*icmp_type >= 133 && *icmp_type <= 137) return DPUFLOW_VERDICT_ND;
-  }
-  if (ip->daddr.in6_u.u6_addr8[0] == 0xff) return DPUFLOW_VERDICT_MULTICAST;
-  if ((ip->daddr.in6_u.u6_addr16[0] & bpf_htons(0xffc0)) == bpf_htons(0xfe80)) return DPUFLOW_VERDICT_LINK_LOCAL;
-  return DPUFLOW_VERDICT_IPV6;
-}
-
 /*
- * The ports of TCP and UDP, and what a segment of an aggregate measures: its headers and gso_size. In a fragment there
- * are no ports: the kernel's routing does not look at them there either.
+ * The ports of TCP and UDP, and what a segment of an aggregate measures: its headers (`ip_header` bytes before this one)
+ * and gso_size. In a fragment there are no ports: the kernel's routing does not look at them there either.
  */
-static __always_inline __u32 parse_ports(struct cursor* cursor, struct dpuflow_miss* packet, __u32 gso_size) {
+static __always_inline __u32 parse_ports(struct cursor* cursor, struct dpuflow_miss* packet, __u32 ip_header,
+                                         __u32 gso_size) {
   void* start = cursor->position;
   __be16* ports = advance(cursor, 2 * sizeof(*ports));
   struct tcphdr* tcp = start;
   __u32 header = sizeof(struct udphdr);
 
+  if (packet->protocol != IPPROTO_TCP && packet->protocol != IPPROTO_UDP) return DPUFLOW_VERDICT_FORWARDED;
   /* Beyond the length of IP there is padding. */
-  if (!ports || packet->length < sizeof(struct iphdr) + 2 * sizeof(*ports)) return DPUFLOW_VERDICT_MALFORMED;
+  if (!ports || packet->length < ip_header + 2 * sizeof(*ports)) return DPUFLOW_VERDICT_MALFORMED;
   packet->sport = bpf_ntohs(ports[0]);
   packet->dport = bpf_ntohs(ports[1]);
   if (!gso_size) return DPUFLOW_VERDICT_FORWARDED;
@@ -120,7 +107,7 @@ static __always_inline __u32 parse_ports(struct cursor* cursor, struct dpuflow_m
     if ((void*)(tcp + 1) > cursor->end || tcp->doff < 5) return DPUFLOW_VERDICT_MALFORMED;
     header = tcp->doff * 4;
   }
-  packet->length = sizeof(struct iphdr) + header + gso_size;
+  packet->length = ip_header + header + gso_size;
   return DPUFLOW_VERDICT_FORWARDED;
 }
 
@@ -165,12 +152,55 @@ static __always_inline __u32 parse_ipv4(struct cursor* cursor, struct __sk_buff*
   if (is_group && verdict == DPUFLOW_VERDICT_FORWARDED) verdict = DPUFLOW_VERDICT_MULTICAST;
   if (ip->ihl > 5) return verdict == DPUFLOW_VERDICT_FORWARDED ? DPUFLOW_VERDICT_OPTIONS : verdict;
   if (!checksum_is_right(ip)) return DPUFLOW_VERDICT_BAD_CHECKSUM;
-  if ((ip->protocol == IPPROTO_TCP || ip->protocol == IPPROTO_UDP) && !(ip->frag_off & bpf_htons(FRAGMENT_MASK))) {
-    __u32 objection = parse_ports(cursor, packet, skb->gso_size);
+  if (!(ip->frag_off & bpf_htons(FRAGMENT_MASK))) {
+    __u32 objection = parse_ports(cursor, packet, sizeof(*ip), skb->gso_size);
 
     if (objection != DPUFLOW_VERDICT_FORWARDED) return objection;
   }
   return verdict;
+}
+
+/* Router and neighbour discovery (RFC 4861) ends at this machine, whatever its destination. */
+static __always_inline int is_neighbour_discovery(const struct cursor* cursor) {
+  const __u8* type = cursor->position;
+
+  return (void*)(type + 1) <= cursor->end && *type >= 133 && *type <= 137;
+}
+
+static __always_inline __u32 judge_destination6(const struct in6_addr* address, int is_group) {
+  const __be32* words = address->in6_u.u6_addr32;
+
+  if (address->in6_u.u6_addr8[0] == 0xff || is_group) return DPUFLOW_VERDICT_MULTICAST;
+  if ((words[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000)) return DPUFLOW_VERDICT_LINK_LOCAL;
+  if (!words[0] && !words[1] && !words[2] && !(words[3] & bpf_htonl(~1u))) return DPUFLOW_VERDICT_MARTIAN;
+  return DPUFLOW_VERDICT_FORWARDED;
+}
+
+/*
+ * Of extension headers a router looks at hop-by-hop options alone (RFC 8200, 4), and the kernel's routing takes the first
+ * next header for the protocol. A length of zero is a jumbogram or broken.
+ */
+static __always_inline __u32 parse_ipv6(struct cursor* cursor, struct __sk_buff* skb, struct dpuflow_miss* packet,
+                                        int is_group) {
+  struct ipv6hdr* ip = ADVANCE(cursor, struct ipv6hdr);
+  __u32 length, objection, verdict;
+
+  if (!ip || ip->version != 6) return DPUFLOW_VERDICT_MALFORMED;
+  length = sizeof(*ip) + bpf_ntohs(ip->payload_len);
+  if (length > skb->len - sizeof(struct ethhdr)) return DPUFLOW_VERDICT_MALFORMED;
+  packet->family = FAMILY_IPV6;
+  __builtin_memcpy(packet->key.saddr, &ip->saddr, sizeof(packet->key.saddr));
+  __builtin_memcpy(packet->key.daddr, &ip->daddr, sizeof(packet->key.daddr));
+  packet->protocol = ip->nexthdr;
+  packet->tos = ip->priority << 4 | ip->flow_lbl[0] >> 4;
+  packet->length = length;
+  if (ip->nexthdr == PROTOCOL_ICMPV6 && is_neighbour_discovery(cursor)) return DPUFLOW_VERDICT_ND;
+  verdict = judge_destination6(&ip->daddr, is_group);
+  if (verdict != DPUFLOW_VERDICT_FORWARDED) return verdict;
+  if (ip->nexthdr == IPPROTO_HOPOPTS) return DPUFLOW_VERDICT_OPTIONS;
+  if (!ip->payload_len) return DPUFLOW_VERDICT_MALFORMED;
+  objection = parse_ports(cursor, packet, sizeof(*ip), skb->gso_size);
+  return objection != DPUFLOW_VERDICT_FORWARDED ? objection : verdict;
 }
 
 /* Fills `packet`, but for time and verdict. */
@@ -196,7 +226,7 @@ static __always_inline __u32 parse(struct __sk_buff* skb, struct dpuflow_miss* p
       verdict = parse_ipv4(&cursor, skb, packet, is_group);
       break;
     case ETH_P_IPV6:
-      verdict = parse_ipv6(&cursor, packet);
+      verdict = parse_ipv6(&cursor, skb, packet, is_group);
       break;
     default:
       verdict = is_group ? DPUFLOW_VERDICT_MULTICAST : DPUFLOW_VERDICT_NOT_IP;

@@ -40,12 +40,11 @@ enum dpuflow_kind {
   X(NOT_A_PORT, "not_a_port", STACK, 0) /* ingress is not among the enabled ports */                         \
   X(MALFORMED, "malformed", STACK, 0)   /* too short, or lengths that disagree */                            \
   X(VLAN, "vlan", STACK, 0)             /* tagged */                                                         \
-  X(IPV6, "ipv6", STACK, 0)                                                                                  \
   X(NOT_IP, "not_ip", STACK, 0)                                                                              \
   X(OTHER_HOST, "other_host", STACK, 0)     /* MAC of neither the port nor a group */                        \
   X(BAD_CHECKSUM, "bad_checksum", STACK, 0) /* of the IPv4 header */                                         \
-  X(OPTIONS, "options", STACK, 0)           /* of IPv4 */                                                    \
-  X(MARTIAN, "martian", STACK, 0)           /* destination in 0.0.0.0/8 or 127.0.0.0/8 */                    \
+  X(OPTIONS, "options", STACK, 0)           /* of IPv4, or hop-by-hop of IPv6 */                             \
+  X(MARTIAN, "martian", STACK, 0)           /* destination in 0.0.0.0/8, 127.0.0.0/8 or ::/127 */            \
   /* Looked up: the kernel's answer is not "forward". */                                                     \
   X(TTL, "ttl", STACK, 0)                                 /* it expires here */                              \
   X(MARKED, "marked", STACK, 0)                           /* carries a packet mark, which routing may see */ \
@@ -115,7 +114,10 @@ struct dpuflow_source {
   __u32 reserved;
 };
 
-/* Map `reported`: LRU hash, this -> CLOCK_MONOTONIC in ns of the last event (__u64). */
+/*
+ * Map `reported`: LRU hash, this -> CLOCK_MONOTONIC in ns of the last event (__u64). The fields behind the addresses are
+ * zero unless the setting of their name tells flows apart by them.
+ */
 struct dpuflow_flow_key {
   __u32 ifindex;
   __u16 vlan;
@@ -124,6 +126,11 @@ struct dpuflow_flow_key {
   __u8 dmac[6];
   __u32 saddr[4];
   __u32 daddr[4];
+  __u16 sport;
+  __u16 dport;
+  __u8 protocol;
+  __u8 tos;
+  __u16 reserved;
 };
 
 /* Map `misses`: ring buffer of these. */
@@ -134,9 +141,9 @@ struct dpuflow_miss {
   __u16 sport;  /* TCP and UDP; zero in a fragment */
   __u16 dport;
   __u8 family;
-  __u8 protocol; /* of IP */
-  __u8 tos;
-  __u8 verdict; /* enum dpuflow_verdict */
+  __u8 protocol; /* of IPv4; the first next header of IPv6 */
+  __u8 tos;      /* or traffic class */
+  __u8 verdict;  /* enum dpuflow_verdict */
 };
 
 /* Map `counters`: per-CPU array at verdict * DPUFLOW_PROTOCOL_COUNT + protocol. */
@@ -155,6 +162,10 @@ struct dpuflow_reports {
 /* Map `settings`: array with one of these. */
 #define DPUFLOW_SETTING_FORWARD (1u << 0) /* else everything is left to the kernel */
 #define DPUFLOW_SETTING_REPORT (1u << 1)  /* else no events are made */
+/* Flows differ by IP protocol and ports; by TOS or traffic class. */
+#define DPUFLOW_SETTING_BY_PORTS (1u << 2)
+#define DPUFLOW_SETTING_BY_TOS (1u << 3)
+#define DPUFLOW_SETTING_IPV6 (1u << 4) /* net.ipv6.conf.all.forwarding, which bpf_fib_lookup does not look at */
 
 struct dpuflow_settings {
   __u64 report_window_ns; /* a flow that was reported is not reported again for so long */
@@ -186,8 +197,8 @@ struct dpuflow_batch {
 #endif
 DPUFLOW_CHECK_SIZE(dpuflow_port, 16);
 DPUFLOW_CHECK_SIZE(dpuflow_source_key, 24);
-DPUFLOW_CHECK_SIZE(dpuflow_flow_key, 52);
-DPUFLOW_CHECK_SIZE(dpuflow_miss, 72);
+DPUFLOW_CHECK_SIZE(dpuflow_flow_key, 60);
+DPUFLOW_CHECK_SIZE(dpuflow_miss, 80);
 DPUFLOW_CHECK_SIZE(dpuflow_settings, 16);
 DPUFLOW_CHECK_SIZE(dpuflow_lookup, 72);
 #undef DPUFLOW_CHECK_SIZE

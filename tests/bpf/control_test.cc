@@ -34,23 +34,6 @@ TEST_F(ControlTest, OfTheLink) {
   Expect(EthernetFrame("ff:ff:ff:ff:ff:ff", kPod0Neighbour, 0x1234, payload), "multicast");
 }
 
-TEST_F(ControlTest, NeighbourDiscoveryIsAndOtherIpv6IsNot) {
-  std::vector<std::uint8_t> ipv6(64);
-  ipv6[0] = 0x60;
-  ipv6[6] = 58;
-  ipv6[24] = 0xff;  // destination ff..
-  ipv6[40] = 135;
-  Expect(EthernetFrame("33:33:ff:00:00:01", kPod0Neighbour, 0x86dd, ipv6), "nd", "icmp");
-  ipv6[40] = 128;
-  Expect(EthernetFrame("33:33:00:00:00:01", kPod0Neighbour, 0x86dd, ipv6), "multicast", "icmp");
-  ipv6[24] = 0xfe;
-  ipv6[25] = 0xbf;
-  Expect(EthernetFrame(kPod0Mac, kPod0Neighbour, 0x86dd, ipv6), "link_local", "icmp");
-  ipv6[24] = 0x20;
-  ipv6[6] = 17;
-  Expect(EthernetFrame(kPod0Mac, kPod0Neighbour, 0x86dd, ipv6), "ipv6", "udp");
-}
-
 TEST_F(ControlTest, OfRoutingProtocolsForTheDpu) {
   Expect(Local(6, 50000, 179).Build(), "local", "bgp");
   Expect(Local(6, 179, 50000).Build(), "local", "bgp");

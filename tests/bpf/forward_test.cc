@@ -185,10 +185,10 @@ TEST_F(ForwardTest, RoutingSeesTheL3Interface) {
 }
 
 TEST_F(ForwardTest, TheAgentMaySwitchItOff) {
-  ASSERT_TRUE(classifier_->SetForwarding(false));
+  ASSERT_TRUE(classifier_->Set({.forward = false}));
   ExpectToStack(FromPod0("10.2.0.2").Build(), "forwarding_off");
   ASSERT_EQ(Misses().size(), 1u) << "hardware may take the flow all the same";
-  ASSERT_TRUE(classifier_->SetForwarding(true));
+  ASSERT_TRUE(classifier_->Set({}));
   EXPECT_EQ(Send(FromPod0("10.2.0.2").Build()).action, kRedirected);
 }
 

@@ -80,6 +80,24 @@ TEST_F(MissTest, AFlowDiffersByPortMacsAndAddresses) {
   EXPECT_EQ(Misses().size(), 0u);
 }
 
+TEST_F(MissTest, OnRequestAFlowDiffersByPortsOrTos) {
+  Ipv4Frame flow = FromPod0("198.51.100.7");
+  Ipv4Frame other_port = flow, other_protocol = flow, other_tos = flow;
+  other_port.source_port = 1;
+  other_protocol.protocol = 6;
+  other_tos.tos = 0xb8;
+  const auto events = [&](const ClassifierSettings& settings) {
+    EXPECT_TRUE(classifier_->Set(settings));
+    EXPECT_TRUE(classifier_->ForgetReported());
+    for (const Ipv4Frame& frame : {flow, other_port, other_protocol, other_tos, flow}) (void)Run(frame.Build());
+    return Misses().size();
+  };
+  EXPECT_EQ(events({}), 1u);
+  EXPECT_EQ(events({.by_ports = true}), 3u);
+  EXPECT_EQ(events({.by_tos = true}), 2u);
+  EXPECT_EQ(events({.by_ports = true, .by_tos = true}), 4u);
+}
+
 TEST_F(MissTest, AgainAfterTheWindow) {
   constexpr auto kWindow = 100ms;
   LoadClassifier({.report_window = kWindow});
@@ -165,10 +183,10 @@ TEST_F(MissTest, NotOfPacketsThatHardwareMustNotForward) {
 }
 
 TEST_F(MissTest, TheAgentMaySwitchReportsOff) {
-  ASSERT_TRUE(classifier_->SetReporting(false));
+  ASSERT_TRUE(classifier_->Set({.report = false}));
   ASSERT_EQ(Run(FlowFrame(7)).action, kRedirected);
   EXPECT_TRUE(Misses().empty());
-  ASSERT_TRUE(classifier_->SetReporting(true));
+  ASSERT_TRUE(classifier_->Set({}));
   ASSERT_EQ(Run(FlowFrame(7)).action, kRedirected);
   EXPECT_EQ(Misses().size(), 1u);
 }

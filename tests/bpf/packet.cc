@@ -71,6 +71,25 @@ Frame Ipv4Frame::Build() const {
   return frame;
 }
 
+Frame Ipv6Frame::Build() const {
+  constexpr std::size_t kHeader = 40;
+  Frame frame = EthernetFrame(destination_mac, source_mac, 0x86dd, std::vector<std::uint8_t>(length));
+  for (std::size_t i = kHeader; i < length; ++i) frame[kEthernet + i] = static_cast<std::uint8_t>(i);
+  Put16(frame, kEthernet, 0x6000u | std::size_t{traffic_class} << 4 | flow_label >> 16);
+  Put16(frame, kEthernet + 2, flow_label & 0xffff);
+  Put16(frame, kEthernet + 4, length - kHeader);
+  frame[kEthernet + 6] = next_header;
+  frame[kHopLimitAt] = hop_limit;
+  Put(frame, kEthernet + 8, Ip(source).wire());
+  Put(frame, kEthernet + 24, Ip(destination).wire());
+  if (length >= kHeader + 4) {
+    Put16(frame, kAfterIpv6, source_port);
+    Put16(frame, kAfterIpv6 + 2, destination_port);
+  }
+  if (next_header == 6 && length >= kHeader + 20) frame[kAfterIpv6 + 12] = 0x50;
+  return frame;
+}
+
 MacAddress DestinationOf(const Frame& frame) {
   MacAddress mac;
   std::copy_n(frame.begin(), 6, mac.bytes.begin());
@@ -99,6 +118,14 @@ Frame Routed(const Frame& frame, const MacAddress& source, const MacAddress& des
   Put(routed, 6, source.bytes);
   --routed[kTtlAt];
   SetChecksum(routed);
+  return routed;
+}
+
+Frame Routed6(const Frame& frame, const MacAddress& source, const MacAddress& destination) {
+  Frame routed = frame;
+  Put(routed, 0, destination.bytes);
+  Put(routed, 6, source.bytes);
+  --routed[kHopLimitAt];
   return routed;
 }
 

@@ -32,6 +32,23 @@ struct Ipv4Frame {
   [[nodiscard]] Frame Build() const;
 };
 
+// The same in IPv6.
+struct Ipv6Frame {
+  std::string_view source_mac = "02:00:00:00:02:01";
+  std::string_view destination_mac;
+  std::string_view source;
+  std::string_view destination;
+  std::uint8_t next_header = 17;
+  std::uint16_t source_port = 40000;
+  std::uint16_t destination_port = 7;
+  std::uint8_t hop_limit = 64;
+  std::uint8_t traffic_class = 0;
+  std::uint32_t flow_label = 0;
+  std::size_t length = 100;  // bytes of L3
+
+  [[nodiscard]] Frame Build() const;
+};
+
 // Ethernet header and payload.
 Frame EthernetFrame(std::string_view destination_mac, std::string_view source_mac, std::uint16_t ethertype,
                     const std::vector<std::uint8_t>& payload);
@@ -48,8 +65,13 @@ void SetChecksum(Frame& frame);             // of an IPv4 header of any length t
 // What a router makes of a frame: MACs, TTL less one, checksum computed anew.
 Frame Routed(const Frame& frame, const MacAddress& source, const MacAddress& destination);
 
+// The same in IPv6, where the hop limit has no checksum.
+Frame Routed6(const Frame& frame, const MacAddress& source, const MacAddress& destination);
+
 inline constexpr std::size_t kEthernet = 14;  // bytes before the IP header
 inline constexpr std::size_t kTtlAt = kEthernet + 8;
 inline constexpr std::size_t kChecksumAt = kEthernet + 10;
+inline constexpr std::size_t kHopLimitAt = kEthernet + 7;
+inline constexpr std::size_t kAfterIpv6 = kEthernet + 40;
 
 }  // namespace dpuflow::test

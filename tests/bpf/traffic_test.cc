@@ -97,7 +97,7 @@ TEST_F(TrafficTest, WhatTheStackGetsItHandles) {
 }
 
 TEST_F(TrafficTest, ForwardingOffLeavesDataToTheKernel) {
-  ASSERT_TRUE(classifier_->SetForwarding(false));
+  ASSERT_TRUE(classifier_->Set({.forward = false}));
   const FarSide pod("pod0x"), wire("uplinkx");
   const Frame sent = FromPod0("198.51.100.7").Build();
   pod.Send(sent);
