@@ -85,7 +85,7 @@ Result<void> CheckKey(const FilterId& id, const FlowerKey& key) {
   if (!FitsFamily(key.ip_src, family) || !FitsFamily(key.ip_dst, family)) {
     return Invalid("an address is of another family than the ethertype");
   }
-  if (family == Family::kNone && (key.ip_proto || key.ip_ttl || key.fragment)) {
+  if (family == Family::kNone && (key.ip_proto || key.ip_ttl || key.ip_tos || key.fragment)) {
     return Invalid("an IP key needs an IP ethertype");
   }
   const std::uint8_t protocol = key.ip_proto.value_or(0);
@@ -105,6 +105,9 @@ void PutKey(MessageBuffer& buffer, const FilterId& id, const FlowerKey& key) {
   if (key.ip_proto) buffer.PutU8(TCA_FLOWER_KEY_IP_PROTO, *key.ip_proto);
   if (key.ip_ttl) {
     PutMasked(buffer, TCA_FLOWER_KEY_IP_TTL, TCA_FLOWER_KEY_IP_TTL_MASK, key.ip_ttl->value, key.ip_ttl->mask);
+  }
+  if (key.ip_tos) {
+    PutMasked(buffer, TCA_FLOWER_KEY_IP_TOS, TCA_FLOWER_KEY_IP_TOS_MASK, key.ip_tos->value, key.ip_tos->mask);
   }
   PutPorts(buffer, key);
   if (key.fragment) {
@@ -173,6 +176,12 @@ bool KeyReader::ReadMasked(AttributeReader& attribute) {
       return true;
     case TCA_FLOWER_KEY_IP_TTL_MASK:
       TakeMask(key_.ip_ttl, attribute.U8());
+      return true;
+    case TCA_FLOWER_KEY_IP_TOS:
+      TakeValue(key_.ip_tos, attribute.U8());
+      return true;
+    case TCA_FLOWER_KEY_IP_TOS_MASK:
+      TakeMask(key_.ip_tos, attribute.U8());
       return true;
     default:
       return false;

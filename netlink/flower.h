@@ -63,6 +63,7 @@ struct FlowerKey {
   std::optional<Masked<IpAddress>> ip_dst{};
   std::optional<std::uint8_t> ip_proto{};
   std::optional<Masked<std::uint8_t>> ip_ttl{};  // hop limit in IPv6
+  std::optional<Masked<std::uint8_t>> ip_tos{};  // traffic class in IPv6
   std::optional<std::uint16_t> src_port{};       // host byte order; TCP or UDP, by ip_proto
   std::optional<std::uint16_t> dst_port{};
   std::optional<bool> fragment{};  // ip_flags frag / nofrag

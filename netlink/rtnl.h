@@ -58,6 +58,8 @@ void AppendRouteQuery(MessageBuffer& buffer, std::uint32_t seq, const RouteQuery
 // ip nexthop show. RTM_NEWNEXTHOP, RTM_DELNEXTHOP; group RTNLGRP_NEXTHOP.
 void AppendNexthopDump(MessageBuffer& buffer, std::uint32_t seq);
 Result<Event<NexthopObject>> ParseNexthop(const nlmsghdr& message);
+// RTM_NEWNEXTHOPBUCKET, in the same group: a bucket of a resilient group has moved. The group's id; 0: not such a message.
+std::uint32_t ParseNexthopBucket(const nlmsghdr& message);
 
 // ip rule show. RTM_NEWRULE, RTM_DELRULE; groups RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE.
 void AppendRuleDump(MessageBuffer& buffer, std::uint32_t seq, Family family = Family::kNone);

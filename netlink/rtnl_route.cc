@@ -188,6 +188,9 @@ Result<Event<NexthopObject>> ParseNexthop(const nlmsghdr& message) {
       case NHA_BLACKHOLE:
         nexthop.blackhole = true;
         break;
+      case NHA_ENCAP_TYPE:
+        nexthop.encapsulated = attributes.U16() != 0;
+        break;
       case NHA_GROUP: {
         const auto members = attributes.payload();
         if (members.size() % sizeof(nexthop_grp) != 0) reader.Fail();
@@ -206,11 +209,82 @@ Result<Event<NexthopObject>> ParseNexthop(const nlmsghdr& message) {
   return Event<NexthopObject>{std::move(nexthop), *removed};
 }
 
+std::uint32_t ParseNexthopBucket(const nlmsghdr& message) {
+  if (message.nlmsg_type != RTM_NEWNEXTHOPBUCKET && message.nlmsg_type != RTM_DELNEXTHOPBUCKET) return 0;
+  MessageReader reader(message);
+  std::uint32_t group = 0;
+  AttributeReader attributes = reader.Attributes(sizeof(nhmsg));
+  while (attributes.Next()) {
+    if (attributes.type() == NHA_ID) group = attributes.U32();
+  }
+  return reader.ok() ? group : 0;
+}
+
 void AppendRuleDump(MessageBuffer& buffer, std::uint32_t seq, Family family) {
   fib_rule_hdr header{};
   header.family = static_cast<std::uint8_t>(family);
   buffer.Begin(RTM_GETRULE, NLM_F_DUMP, seq, header);
 }
+
+namespace {
+
+void ReadRuleAttribute(AttributeReader& attribute, Rule& rule, const fib_rule_hdr& header) {
+  switch (attribute.type()) {
+    case FRA_PRIORITY:
+      rule.priority = attribute.U32();
+      break;
+    case FRA_TABLE:
+      rule.table = attribute.U32();
+      break;
+    case FRA_SRC:
+      rule.source = IpPrefix::Canonical(attribute.Ip(), header.src_len);
+      break;
+    case FRA_DST:
+      rule.destination = IpPrefix::Canonical(attribute.Ip(), header.dst_len);
+      break;
+    case FRA_IIFNAME:
+      rule.iif = attribute.String();
+      break;
+    case FRA_OIFNAME:
+      rule.oif = attribute.String();
+      break;
+    case FRA_FWMARK:
+      rule.mark = attribute.U32();
+      break;
+    case FRA_FWMASK:
+      rule.mark_mask = attribute.U32();
+      break;
+    case FRA_IP_PROTO:
+      rule.ip_protocol = attribute.U8();
+      break;
+    case FRA_SPORT_RANGE:
+      rule.looks_at_source_port = true;
+      break;
+    case FRA_DPORT_RANGE:
+      rule.looks_at_destination_port = true;
+      break;
+    case FRA_L3MDEV:
+      rule.l3mdev = attribute.U8() != 0;
+      break;
+    // What a rule does, and what people are told, not what it looks at.
+    case FRA_GOTO:
+    case FRA_FLOW:
+    case FRA_SUPPRESS_IFGROUP:
+    case FRA_SUPPRESS_PREFIXLEN:
+    case FRA_PAD:
+    case FRA_PROTOCOL:
+      break;
+    case FRA_TUN_ID: {
+      const auto id = attribute.payload();
+      rule.obscure |= std::ranges::any_of(id, [](std::byte byte) { return byte != std::byte{0}; });
+      break;
+    }
+    default:
+      rule.obscure = true;
+  }
+}
+
+}  // namespace
 
 Result<Event<Rule>> ParseRule(const nlmsghdr& message) {
   const auto removed = IsRemoval(message, RTM_NEWRULE, "a rule");
@@ -218,14 +292,19 @@ Result<Event<Rule>> ParseRule(const nlmsghdr& message) {
   MessageReader reader(message);
   const auto header = reader.Header<fib_rule_hdr>();
   if (reader.ok() && !IsIp(header.family)) return OtherFamily("a rule", header.family);
-  Rule rule{.family = Family{header.family}, .priority = 0, .table = header.table};
+  Rule rule;
+  rule.family = Family{header.family};
+  rule.table = header.table;
+  rule.action = header.action;
+  rule.tos = header.tos;
+  rule.inverted = (header.flags & FIB_RULE_INVERT) != 0;
   AttributeReader attributes = reader.Attributes(sizeof header);
-  while (attributes.Next()) {
-    if (attributes.type() == FRA_PRIORITY) rule.priority = attributes.U32();
-    if (attributes.type() == FRA_TABLE) rule.table = attributes.U32();
-  }
-  if (!reader.ok()) return reader.Malformed("a rule");
-  return Event<Rule>{rule, *removed};
+  while (attributes.Next()) ReadRuleAttribute(attributes, rule, header);
+  const auto wrong_family = [&](const IpPrefix& prefix) {
+    return !prefix.address.is_none() && prefix.address.family() != rule.family;
+  };
+  if (!reader.ok() || wrong_family(rule.source) || wrong_family(rule.destination)) return reader.Malformed("a rule");
+  return Event<Rule>{std::move(rule), *removed};
 }
 
 }  // namespace dpuflow::netlink

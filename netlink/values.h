@@ -118,16 +118,33 @@ struct NexthopObject {
   std::uint32_t ifindex = 0;
   IpAddress gateway{};
   bool blackhole = false;
+  bool encapsulated = false;           // an lwtunnel
   std::vector<std::uint32_t> group{};  // member ids; empty for a single next hop
 
   bool operator==(const NexthopObject&) const = default;
 };
 
-// `ip rule show`. RTM_NEWRULE: that one changed is what matters; the fields are for people.
+// `ip rule show`. RTM_NEWRULE. Enough to tell what of a packet a rule looks at (fib_rule_match in net/core/fib_rules.c);
+// values of ports and users are not kept.
 struct Rule {
   Family family = Family::kNone;
   std::uint32_t priority = 0;
   std::uint32_t table = 0;
+  std::uint8_t action = 0;  // FR_ACT_TO_TBL, FR_ACT_GOTO, FR_ACT_BLACKHOLE, ...
+  bool inverted = false;    // `ip rule add not ...`
+  IpPrefix source{};        // none: any
+  IpPrefix destination{};
+  std::string iif{};
+  std::string oif{};
+  std::uint32_t mark = 0;
+  std::uint32_t mark_mask = 0;  // 0: the mark is not looked at
+  std::uint8_t tos = 0;
+  std::uint8_t ip_protocol = 0;
+  bool looks_at_source_port = false;
+  bool looks_at_destination_port = false;
+  bool l3mdev = false;
+  // A selector that no packet shows (user, tunnel id) or that this parser does not know.
+  bool obscure = false;
 
   bool operator==(const Rule&) const = default;
 };

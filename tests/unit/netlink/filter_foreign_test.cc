@@ -68,7 +68,7 @@ TEST_F(ForeignFilter, APlainOneIsComplete) {
 
 TEST_F(ForeignFilter, AnUnknownKeyIsSeen) {
   Begin();
-  buffer_.PutU8(TCA_FLOWER_KEY_IP_TOS, 4);
+  buffer_.PutU8(TCA_FLOWER_KEY_ARP_OP, 1);
   PutDrop();
   EXPECT_FALSE(Finish().complete);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
+#include <linux/fib_rules.h>
 #include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
@@ -195,10 +196,64 @@ TEST(Nexthops, AGroupOfHalfAMemberIsMalformed) {
   EXPECT_EQ(ParseNexthop(buffer.header(0)).error().code, EBADMSG);
 }
 
-TEST(Rules, HaveAPriorityAndATable) {
+TEST(Rules, SayWhatTheyLookAt) {
   const auto rule = ParseRule(Captured(captured::kRuleFrom).header());
   ASSERT_TRUE(rule);
-  EXPECT_EQ(rule->value, (Rule{.family = Family::kIpv4, .priority = 32765, .table = 100}));
+  Rule expected;
+  expected.family = Family::kIpv4;
+  expected.priority = 32765;
+  expected.table = 100;
+  expected.action = FR_ACT_TO_TBL;
+  expected.source = *IpPrefix::Parse("10.9.0.0/16");
+  EXPECT_EQ(rule->value, expected);
+}
+
+TEST(Rules, KnowEachSelectorOfIpRule) {
+  MessageBuffer buffer;
+  fib_rule_hdr header{};
+  header.family = AF_INET6;
+  header.dst_len = 64;
+  header.tos = 0x10;
+  header.flags = FIB_RULE_INVERT;
+  buffer.Begin(RTM_NEWRULE, 0, 1, header);
+  buffer.PutIp(FRA_DST, *IpAddress::Parse("2001:db8::"));
+  buffer.PutString(FRA_IIFNAME, "pf0vf0");
+  buffer.PutU32(FRA_FWMARK, 7);
+  buffer.PutU32(FRA_FWMASK, 0xff);
+  buffer.PutU8(FRA_IP_PROTO, 6);
+  buffer.PutValue(FRA_DPORT_RANGE, fib_rule_port_range{80, 90});
+  buffer.PutU32(FRA_SUPPRESS_PREFIXLEN, 0);
+  const auto rule = ParseRule(buffer.header(0));
+  ASSERT_TRUE(rule);
+  EXPECT_EQ(rule->value.destination, *IpPrefix::Parse("2001:db8::/64"));
+  EXPECT_EQ(rule->value.iif, "pf0vf0");
+  EXPECT_EQ(rule->value.mark, 7u);
+  EXPECT_EQ(rule->value.mark_mask, 0xffu);
+  EXPECT_EQ(rule->value.tos, 0x10);
+  EXPECT_EQ(rule->value.ip_protocol, 6);
+  EXPECT_TRUE(rule->value.looks_at_destination_port);
+  EXPECT_FALSE(rule->value.looks_at_source_port);
+  EXPECT_TRUE(rule->value.inverted);
+  EXPECT_FALSE(rule->value.obscure);
+}
+
+TEST(Rules, AreObscureWhereTheyLookAtMoreThanAPacket) {
+  for (const std::uint16_t attribute : {std::uint16_t{FRA_UID_RANGE}, std::uint16_t{200}}) {
+    MessageBuffer buffer;
+    fib_rule_hdr header{};
+    header.family = AF_INET;
+    buffer.Begin(RTM_NEWRULE, 0, 1, header);
+    buffer.PutValue(attribute, std::uint64_t{0});
+    EXPECT_TRUE(ParseRule(buffer.header(0))->value.obscure) << attribute;
+  }
+}
+
+TEST(Nexthops, ABucketNamesItsGroup) {
+  MessageBuffer buffer;
+  buffer.Begin(RTM_NEWNEXTHOPBUCKET, 0, 1, nhmsg{});
+  buffer.PutU32(NHA_ID, 20);
+  EXPECT_EQ(ParseNexthopBucket(buffer.header(0)), 20u);
+  EXPECT_EQ(ParseNexthopBucket(Captured(captured::kNexthop).header()), 0u);
 }
 
 }  // namespace
