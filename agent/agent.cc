@@ -17,7 +17,7 @@ constexpr std::size_t kKernelBatches = 64;
 constexpr std::size_t kReportsPerTurn = 256;
 constexpr std::size_t kMissesPerTurn = 1024;
 constexpr std::size_t kQuestionsPerTurn = 256;
-constexpr std::size_t kOperationsPerTurn = 1024;
+constexpr std::size_t kOperationsPerTurn = 256;
 
 constexpr std::size_t kKernelQueue = 1024;  // batches from the watcher; full: it waits, and the kernel keeps the rest
 constexpr std::size_t kReportQueue = 65536;
@@ -30,8 +30,19 @@ flow::Limits LimitsOf(const Config& config) {
 }
 
 flow::Miss MissOf(const MissEvent& event) {
-  return {event.port,   event.vlan,       event.ethertype, event.source_mac, event.destination_mac,
-          event.source, event.destination};
+  flow::Miss miss;
+  miss.port = event.port;
+  miss.vlan = event.vlan;
+  miss.ethertype = event.ethertype;
+  miss.source_mac = event.source_mac;
+  miss.destination_mac = event.destination_mac;
+  miss.source = event.source;
+  miss.destination = event.destination;
+  miss.protocol = event.protocol;
+  miss.source_port = event.source_port;
+  miss.destination_port = event.destination_port;
+  miss.tos = event.tos;
+  return miss;
 }
 
 }  // namespace
@@ -135,7 +146,7 @@ Result<void> Agent::Connect() {
   return {};
 }
 
-void Agent::Stop(std::function<void()> stopped) {
+void Agent::Stop(std::function<void(bool clean)> stopped) {
   stopped_callback_ = std::move(stopped);
   ports_->ReleaseAll(flow::Clock::now());
   Schedule();
@@ -155,7 +166,7 @@ void Agent::Advance() {
   ports_->Advance(now);
   CheckReady();
   AnswerSyncs(now);
-  if (ports_->done() && stopped_callback_) std::exchange(stopped_callback_, nullptr)();
+  if (ports_->done() && stopped_callback_) std::exchange(stopped_callback_, nullptr)(!left_something_);
   const bool work_left = pipeline_.questions_waiting() > 0 || (pipeline_.operations_waiting() > 0 && unsent_.empty()) ||
                          kernel_events_.size() > 0 || reports_.size() > 0;
   if (work_left) Schedule();
@@ -166,31 +177,53 @@ void Agent::ReadKernelEvents() {
   for (std::vector<kernel::KernelEvent>& batch : kernel_events_.TryPopBatch(kKernelBatches)) {
     for (kernel::KernelEvent& event : batch) Apply(std::move(event), now);
   }
+  // Once for all events of the turn: each of these looks through the flows, and a burst of addresses is thousands.
+  if (std::exchange(martians_changed_, false)) ports_->OnMartians(now);
+  if (std::exchange(rules_changed_, false)) TellClassifier();
+  if (std::exchange(everything_changed_, false)) pipeline_.OnChange(flow::EverythingChanged{}, now);
+}
+
+void Agent::Apply(const flow::Change& change, TimePoint now) {
+  if (std::holds_alternative<flow::EverythingChanged>(change)) {
+    everything_changed_ = true;
+  } else {
+    pipeline_.OnChange(change, now);
+  }
 }
 
 void Agent::Apply(const kernel::Changes& changes, TimePoint now) {
-  for (const flow::Change& change : changes) pipeline_.OnChange(change, now);
+  for (const flow::Change& change : changes) Apply(change, now);
 }
 
 void Agent::Apply(kernel::KernelEvent event, TimePoint now) {
   counters_->kernel_events.Add();
   if (auto* change = std::get_if<flow::Change>(&event)) {
-    pipeline_.OnChange(*change, now);
+    Apply(*change, now);
   } else if (auto* link = std::get_if<netlink::Event<netlink::Link>>(&event)) {
-    ports_changed_ = true;
+    ports_changed_ = martians_changed_ = true;  // an address is a martian in the VRF of its interface
     Apply(links_.Apply(*link), now);
   } else if (auto* address = std::get_if<netlink::Event<netlink::Address>>(&event)) {
+    martians_changed_ = true;
     Apply(addresses_.Apply(*address), now);
-    pipeline_.SetMartians(addresses_.Martians(), now);
+  } else if (auto* nexthop = std::get_if<netlink::Event<netlink::NexthopObject>>(&event)) {
+    Apply(nexthops_.Apply(*nexthop), now);
+  } else if (auto* rule = std::get_if<netlink::Event<netlink::Rule>>(&event)) {
+    rules_changed_ = true;
+    Apply(rules_.Apply(*rule), now);
   } else if (auto* neigh = std::get_if<netlink::Event<netlink::Neigh>>(&event)) {
     Apply(neighs_.Apply(*neigh), now);
   } else if (auto* links = std::get_if<kernel::Links>(&event)) {
-    links_known_ = ports_changed_ = true;
+    links_known_ = ports_changed_ = martians_changed_ = true;
     last_resync_ = now;
     Apply(links_.Reset(*links), now);
   } else if (auto* addresses = std::get_if<kernel::Addresses>(&event)) {
+    martians_changed_ = true;
     Apply(addresses_.Reset(*addresses), now);
-    pipeline_.SetMartians(addresses_.Martians(), now);
+  } else if (auto* nexthops = std::get_if<kernel::Nexthops>(&event)) {
+    Apply(nexthops_.Reset(*nexthops), now);
+  } else if (auto* rules = std::get_if<kernel::Rules>(&event)) {
+    rules_changed_ = true;
+    Apply(rules_.Reset(*rules), now);
   } else if (auto* neighs = std::get_if<kernel::Neighs>(&event)) {
     Apply(neighs_.Reset(*neighs), now);
   } else if (auto* devlink = std::get_if<kernel::DevlinkState>(&event)) {
@@ -227,9 +260,10 @@ void Agent::Apply(offload::Report report, TimePoint now) {
     }
   } else if (const auto* prepared = std::get_if<offload::PortPrepared>(&report)) {
     // A port that checks sources must do so from its first entry on.
-    ports_->OnSysctls(kernel::ReadSysctls(ports_->Names()), now);
+    ReadSysctls(now);
     ports_->OnPrepared(*prepared, now);
   } else if (const auto* released = std::get_if<offload::PortReleased>(&report)) {
+    left_something_ |= !released->clean;
     ports_->OnReleased(*released, now);
     ports_changed_ = true;  // what was released may be there again already
   } else if (const auto* swept = std::get_if<offload::Swept>(&report)) {
@@ -245,17 +279,44 @@ void Agent::Apply(offload::Report report, TimePoint now) {
 
 void Agent::ReadMisses() {
   const TimePoint now = flow::Clock::now();
-  const std::size_t read =
-      classifier_->DrainMisses([&](const MissEvent& event) { pipeline_.OnMiss(MissOf(event), now); }, kMissesPerTurn);
-  misses_left_ = read == kMissesPerTurn;
+  std::chrono::nanoseconds last{};
+  const auto take = [&](const MissEvent& event) {
+    last = event.time;
+    pipeline_.OnMiss(MissOf(event), now);
+  };
+  misses_left_ = classifier_->DrainMisses(take, kMissesPerTurn) == kMissesPerTurn;
+  misses_read_ = misses_left_ ? TimePoint(last) : now;  // both by CLOCK_MONOTONIC
   if (misses_left_) Schedule();
 }
 
 void Agent::OnTick(TimePoint now) {
-  ports_->OnSysctls(kernel::ReadSysctls(ports_->Names()), now);
+  ReadSysctls(now);
   pipeline_.OnTick(now);
   log::FlushSuppressed();
   Schedule();
+}
+
+void Agent::ReadSysctls(TimePoint now) {
+  ports_->OnSysctls(kernel::ReadSysctls(ports_->Names()), now);
+  TellClassifier();
+}
+
+// How the classifier is to tell flows apart, and what it cannot see for itself.
+void Agent::TellClassifier() {
+  const kernel::Sysctls& sysctls = ports_->sysctls();
+  flow::Fields fields = 0;
+  for (const netlink::Rule& rule : rules_.all()) fields |= kernel::FieldsOf(rule);
+  for (const auto& [policy, family] : {std::pair(sysctls.hash_v4, Family::kIpv4), {sysctls.hash_v6, Family::kIpv6}}) {
+    // The protocol alone, by which IPv6 always hashes, is not worth an event per connection.
+    const flow::Fields hashed = kernel::MultipathFields(policy, family);
+    if ((hashed & flow::kFieldPorts) != 0) fields |= hashed;
+  }
+  ClassifierSettings settings = classifier_->settings();
+  settings.ipv6_forwarding = sysctls.ipv6_forwarding;
+  settings.by_ports = (fields & (flow::kFieldProtocol | flow::kFieldPorts)) != 0;
+  settings.by_tos = (fields & flow::kFieldTos) != 0;
+  if (settings == classifier_->settings()) return;
+  if (auto set = classifier_->Set(settings); !set) log::Error({{"ERRNO", set.error().code}}, "{}", set.error());
 }
 
 void Agent::OnPoll(TimePoint /*now*/) {
@@ -269,9 +330,14 @@ void Agent::OnPoll(TimePoint /*now*/) {
 void Agent::ResolveSome(TimePoint now) {
   const std::vector<flow::Question> questions = pipeline_.TakeQuestions(kQuestionsPerTurn, now);
   if (questions.empty()) return;
-  for (const flow::Answer& answer : resolver_->Resolve(questions, ports_->ForDecisions(config_.ingress_mtu))) {
+  const kernel::DecisionPorts ports = ports_->ForDecisions(config_.ingress_mtu, links_);
+  for (const flow::Answer& answer : resolver_->Resolve(questions, Context(ports))) {
     pipeline_.OnAnswer(answer, now);
   }
+}
+
+kernel::DecisionContext Agent::Context(const kernel::DecisionPorts& ports) const {
+  return {ports, nexthops_, rules_, ports_->sysctls().hash_v4, ports_->sysctls().hash_v6};
 }
 
 void Agent::TellSources() {
@@ -279,6 +345,8 @@ void Agent::TellSources() {
     const auto told = update.allowed ? classifier_->AddSource(update.port, update.address)
                                      : classifier_->RemoveSource(update.port, update.address);
     if (!told) {
+      if (update.allowed)
+        pipeline_.SourceNotTaken(update.port, update.address);  // asked about again by its next packet
       log::Limited("sources", log::Level::kWarning, {{"ERRNO", told.error().code}}, "{}", told.error());
     }
   }
@@ -292,6 +360,11 @@ void Agent::IssueOperations(TimePoint now) {
 // ---- ports ----------------------------------------------------------------------------------------------------------
 
 void Agent::ChooseSwitch() {
+  // Once chosen, a switch is kept as long as it is there: a second one is no reason to let go of the first.
+  const auto still_there = [&](const kernel::Eswitch& eswitch) {
+    return switch_ && eswitch.handle == switch_->handle && eswitch.mode == netlink::EswitchMode::kSwitchdev;
+  };
+  if (std::ranges::any_of(devlink_->eswitches, still_there)) return;
   auto chosen = kernel::ChooseSwitch(devlink_->eswitches, devlink_->ports, config_.devlink);
   if (!chosen) {
     if (switch_) log::Warning({}, "{}; everything stays in software", chosen.error());
@@ -308,6 +381,21 @@ void Agent::UpdatePorts(TimePoint now) {
   if (switch_) found = kernel::FindPorts(switch_->handle, devlink_->ports, links_);
   if (switch_ && !found.empty()) switch_->switch_id = found.begin()->second.link.switch_id;
   ports_->Update(std::move(found), now);
+}
+
+// The VRF that an interface is in, or is itself; 0: the default one.
+std::uint32_t Agent::DomainOf(std::uint32_t ifindex) const {
+  const netlink::Link* link = links_.Find(ifindex);
+  for (int depth = 0; link != nullptr && depth < 8; ++depth) {  // port, bond, bridge, VLAN, VRF at most
+    if (link->kind == "vrf") return link->ifindex;
+    link = links_.Find(link->master);
+  }
+  return 0;
+}
+
+std::vector<IpPrefix> Agent::MartiansOf(std::uint32_t ifindex) const {
+  const std::uint32_t domain = DomainOf(ifindex);
+  return addresses_.Martians([&](std::uint32_t owner) { return DomainOf(owner) == domain; });
 }
 
 void Agent::PortReady(std::uint32_t ifindex) {
@@ -336,27 +424,29 @@ void Agent::PortRefused(const PortSlot& slot) {
 void Agent::Sync(milliseconds timeout, std::function<void(const SyncReport&)> done) {
   const TimePoint now = flow::Clock::now();
   const flow::PipelineCounters& counters = pipeline_.counters();
-  syncs_.push_back({++barrier_asked_, now, now + timeout, counters_->kernel_events.value() + counters.misses,
-                    counters.questions, counters.adds + counters.replaces + counters.removes, std::move(done)});
+  ReadSysctls(now);
+  syncs_.push_back({++barrier_asked_, std::nullopt, now, now + timeout,
+                    counters_->kernel_events.value() + counters.misses, counters.questions,
+                    counters.adds + counters.replaces + counters.removes, std::move(done)});
   watcher_->RequestBarrier(barrier_asked_);
   Schedule();
 }
 
-bool Agent::Settled() const {
-  return pipeline_.settled() && unsent_.empty() && !misses_left_ && ports_->settled() && kernel_events_.size() == 0 &&
-         reports_.size() == 0;
+bool Agent::AllRead(const PendingSync& sync) const {
+  return barrier_seen_ >= sync.barrier && misses_read_ > sync.began && ports_->settled();
 }
 
 void Agent::AnswerSyncs(TimePoint now) {
   const flow::PipelineCounters& counters = pipeline_.counters();
-  const bool settled = Settled();
   for (std::size_t i = 0; i < syncs_.size();) {
-    const bool complete = settled && barrier_seen_ >= syncs_[i].barrier;
-    if (!complete && now < syncs_[i].deadline) {
+    PendingSync& pending = syncs_[i];
+    if (!pending.mark && AllRead(pending)) pending.mark = pipeline_.Mark();
+    const bool complete = pending.mark && pipeline_.SettledThrough(*pending.mark) && ports_->settled();
+    if (!complete && now < pending.deadline) {
       ++i;
       continue;
     }
-    const PendingSync sync = std::move(syncs_[i]);
+    const PendingSync sync = std::move(pending);
     syncs_.erase(syncs_.begin() + static_cast<std::ptrdiff_t>(i));
     SyncReport report;
     report.complete = complete;
@@ -375,7 +465,7 @@ void Agent::AnswerSyncs(TimePoint now) {
 std::uint64_t Agent::kernel_events() const { return counters_->kernel_events.value(); }
 
 std::size_t Agent::Flush(const std::function<bool(const flow::Flow&)>& selected) {
-  const std::size_t count = pipeline_.Flush(selected, flow::Clock::now());
+  const std::size_t count = pipeline_.Flush(selected);
   Schedule();
   return count;
 }

@@ -55,8 +55,8 @@ class Agent final : private PortListener {
 
   // Called once, when the kernel's tables have been read and every port has been prepared or refused.
   void OnReady(std::function<void()> ready) { ready_callback_ = std::move(ready); }
-  // Takes everything of ours out of the kernel, then calls `stopped`.
-  void Stop(std::function<void()> stopped);
+  // Takes everything of ours out of the kernel, then calls `stopped`; `clean` is false if something may be left.
+  void Stop(std::function<void(bool clean)> stopped);
 
   // Calls `done` when all that happened before this call has reached the hardware, or after `timeout`.
   void Sync(std::chrono::milliseconds timeout, std::function<void(const SyncReport&)> done);
@@ -82,6 +82,7 @@ class Agent final : private PortListener {
  private:
   struct PendingSync {
     std::uint64_t barrier = 0;
+    std::optional<flow::Epoch> mark;  // once all that had come before has been read: what is to be settled
     TimePoint began;
     TimePoint deadline;
     std::uint64_t events = 0;
@@ -106,6 +107,7 @@ class Agent final : private PortListener {
 
   void Apply(kernel::KernelEvent event, TimePoint now);
   void Apply(const kernel::Changes& changes, TimePoint now);
+  void Apply(const flow::Change& change, TimePoint now);
   void Apply(offload::Report report, TimePoint now);
   void UpdatePorts(TimePoint now);
   void ChooseSwitch();
@@ -114,8 +116,14 @@ class Agent final : private PortListener {
   void IssueOperations(TimePoint now);
   void AnswerSyncs(TimePoint now);
   void CheckReady();
-  [[nodiscard]] bool Settled() const;
+  // Everything that had happened when the sync began has been read.
+  [[nodiscard]] bool AllRead(const PendingSync& sync) const;
+  void ReadSysctls(TimePoint now);
+  void TellClassifier();
+  [[nodiscard]] kernel::DecisionContext Context(const kernel::DecisionPorts& ports) const;
+  [[nodiscard]] std::uint32_t DomainOf(std::uint32_t ifindex) const;
 
+  [[nodiscard]] std::vector<IpPrefix> MartiansOf(std::uint32_t ifindex) const override;
   void PortReady(std::uint32_t ifindex) override;
   void PortLeft(std::uint32_t ifindex) override;
   void PortRefused(const PortSlot& slot) override;
@@ -134,6 +142,8 @@ class Agent final : private PortListener {
   kernel::LinkMirror links_;
   kernel::AddressMirror addresses_;
   kernel::NeighMirror neighs_;
+  kernel::NexthopMirror nexthops_;
+  kernel::RuleMirror rules_;
   std::optional<kernel::DevlinkState> devlink_;
   std::optional<kernel::Switch> switch_;
   std::unique_ptr<offload::Backend> backend_;
@@ -142,8 +152,12 @@ class Agent final : private PortListener {
   std::unique_ptr<kernel::Watcher> watcher_;
   std::vector<flow::Operation> unsent_;  // taken from the pipeline; the backend had no room yet
   bool misses_left_ = false;             // the ring held more than one turn reads
+  TimePoint misses_read_;                // all misses from before this have been read
   bool links_known_ = false;
   bool ports_changed_ = false;
+  bool martians_changed_ = false;  // while events are being read; likewise the next two
+  bool rules_changed_ = false;
+  bool everything_changed_ = false;
   bool ready_ = false;
   std::uint64_t barrier_seen_ = 0;
   std::uint64_t barrier_asked_ = 0;
@@ -151,7 +165,8 @@ class Agent final : private PortListener {
   std::optional<TimePoint> last_resync_;
   std::optional<TimePoint> last_sync_;
   std::function<void()> ready_callback_;
-  std::function<void()> stopped_callback_;
+  std::function<void(bool clean)> stopped_callback_;
+  bool left_something_ = false;  // a port could not be released
 
   EventSource wake_source_;
   EventSource ring_source_;

@@ -34,7 +34,7 @@ Result<int> Run(const Config& config) {
     log::Info({}, "stopping on {}", sigabbrev_np(signal));
     manager->Stopping();
     if (running == nullptr) return (*loop)->Quit(0);
-    running->Stop([&] { (*loop)->Quit(0); });
+    running->Stop([&](bool clean) { (*loop)->Quit(clean ? 0 : 1); });
     running = nullptr;  // a second signal ends at once
   };
   auto terminate = (*loop)->AddSignal(SIGTERM, stop);

@@ -129,16 +129,34 @@ void PortManager::Advance(flow::TimePoint now) {
 void PortManager::TellPipeline(const PortSlot& slot, flow::TimePoint now) {
   const auto sysctls = sysctls_.ports.find(slot.info.link.name);
   const bool checks = sysctls == sysctls_.ports.end() || sysctls->second.rp_filter != 0;  // unknown: be strict
-  pipeline_.SetPort({slot.info.link.ifindex, slot.info.link.address, checks}, now);
+  flow::Port port;
+  port.ifindex = slot.info.link.ifindex;
+  port.router_mac = slot.info.link.address;
+  port.checks_sources = checks;
+  port.ipv6 = sysctls_.ipv6_forwarding;
+  port.offload = slot.offload;
+  port.martians = listener_.MartiansOf(port.ifindex);
+  pipeline_.SetPort(port, now);
+}
+
+void PortManager::OnMartians(flow::TimePoint now) {
+  for (const auto& [ifindex, slot] : slots_) {
+    if (slot.state == PortSlot::State::kReady) TellPipeline(slot, now);
+  }
+}
+
+void PortManager::SetOffload(std::uint32_t ifindex, bool on, flow::TimePoint now) {
+  const auto found = slots_.find(ifindex);
+  if (found == slots_.end()) return;
+  found->second.offload = on;
+  if (found->second.state == PortSlot::State::kReady) TellPipeline(found->second, now);
 }
 
 void PortManager::OnSysctls(const kernel::Sysctls& sysctls, flow::TimePoint now) {
   if (sysctls == sysctls_) return;
   const bool concerns_flows = kernel::Differ(sysctls_, sysctls);
   sysctls_ = sysctls;
-  for (const auto& [ifindex, slot] : slots_) {
-    if (slot.state == PortSlot::State::kReady) TellPipeline(slot, now);
-  }
+  OnMartians(now);
   if (concerns_flows) pipeline_.OnChange(flow::EverythingChanged{}, now);
 }
 
@@ -168,7 +186,7 @@ std::vector<std::string> PortManager::Names() const {
   return names;
 }
 
-kernel::DecisionPorts PortManager::ForDecisions(std::uint32_t ingress_mtu) const {
+kernel::DecisionPorts PortManager::ForDecisions(std::uint32_t ingress_mtu, const kernel::LinkMirror& links) const {
   std::uint32_t uplink_mtu = 0;
   for (const auto& [ifindex, slot] : slots_) {
     if (slot.info.role == kernel::PortRole::kUplink) uplink_mtu = std::max(uplink_mtu, slot.info.link.mtu);
@@ -176,7 +194,9 @@ kernel::DecisionPorts PortManager::ForDecisions(std::uint32_t ingress_mtu) const
   kernel::DecisionPorts ports;
   for (const auto& [ifindex, slot] : slots_) {
     const std::uint32_t largest = ingress_mtu != 0 ? ingress_mtu : std::max(uplink_mtu, slot.info.link.mtu);
-    ports[ifindex] = {slot.info.link.name, slot.state == PortSlot::State::kReady, largest};
+    const netlink::Link* master = links.Find(slot.info.link.master);
+    const bool in_vrf = master != nullptr && master->kind == "vrf";
+    ports[ifindex] = {slot.info.link.name, slot.state == PortSlot::State::kReady, largest, in_vrf ? master->name : ""};
   }
   return ports;
 }

@@ -33,12 +33,15 @@ struct PortSlot {
   std::string refusal;  // when refused: one sentence, and the command that ends it
   std::string hint;
   flow::TimePoint retry_at;  // when refused by the backend: tried again then
+  bool offload = true;       // the operator's switch
 };
 
 // Tells the classifier that a port takes part from now on, or no longer does.
 class PortListener {
  public:
   virtual ~PortListener() = default;
+  // Sources that no packet from the port may have.
+  [[nodiscard]] virtual std::vector<IpPrefix> MartiansOf(std::uint32_t ifindex) const = 0;
   virtual void PortReady(std::uint32_t ifindex) = 0;
   virtual void PortLeft(std::uint32_t ifindex) = 0;
   virtual void PortRefused(const PortSlot& slot) = 0;  // to be logged
@@ -57,6 +60,10 @@ class PortManager {
   void Advance(flow::TimePoint now);
   // Tells the pipeline of sources that a port checks. Read each second.
   void OnSysctls(const kernel::Sysctls& sysctls, flow::TimePoint now);
+  // The machine's addresses have changed, or which port is in which VRF.
+  void OnMartians(flow::TimePoint now);
+  // Off: the hardware holds nothing of this port, until it is on again.
+  void SetOffload(std::uint32_t ifindex, bool on, flow::TimePoint now);
   // Takes all ports out of service; done() when nothing of ours is left on any.
   void ReleaseAll(flow::TimePoint now);
 
@@ -64,8 +71,9 @@ class PortManager {
   [[nodiscard]] bool done() const { return closing_ && slots_.empty(); }
   [[nodiscard]] const std::map<std::uint32_t, PortSlot>& slots() const { return slots_; }
   [[nodiscard]] std::vector<std::string> Names() const;
+  [[nodiscard]] const kernel::Sysctls& sysctls() const { return sysctls_; }
   // The ports as decisions see them. `ingress_mtu` in bytes; 0: the larger of the port's and the uplinks' MTU.
-  [[nodiscard]] kernel::DecisionPorts ForDecisions(std::uint32_t ingress_mtu) const;
+  [[nodiscard]] kernel::DecisionPorts ForDecisions(std::uint32_t ingress_mtu, const kernel::LinkMirror& links) const;
 
  private:
   void Prepare(PortSlot& slot);

@@ -32,6 +32,10 @@ Json MatchView(const flow::Match& match) {
     view["ttl"] = 0;
     view["ttl_mask"] = 0xfe;
   }
+  if (match.protocol) view["protocol"] = *match.protocol;
+  if (match.source_port) view["source_port"] = *match.source_port;
+  if (match.destination_port) view["destination_port"] = *match.destination_port;
+  if (match.tos) view["tos"] = *match.tos;
   return view;
 }
 
@@ -55,7 +59,7 @@ Json RouteView(const flow::Dependencies& dependencies, const flow::Match& match)
   Json view;
   view["prefix"] = ToString(*dependencies.route);
   view["table"] = dependencies.table;
-  if (dependencies.nexthop_id != 0) view["nexthop_id"] = dependencies.nexthop_id;
+  if (!dependencies.nexthop_ids.empty()) view["nexthop_id"] = dependencies.nexthop_ids.front();
   if (dependencies.neighs.size() == 1 && match.destination &&
       dependencies.neighs[0].address != match.destination->address) {
     view["gateway"] = ToString(dependencies.neighs[0].address);
@@ -85,7 +89,7 @@ Json FlowView(const Flow& flow, const NameOf& name_of, flow::TimePoint now) {
   view["packets_per_second"] = std::llround(flow.packets_per_second);
   view["bits_per_second"] = std::llround(flow.bytes_per_second * 8);
   if (flow.installed || flow.in_flight) {
-    const offload::Place place = offload::PlaceOf(flow.match);
+    const offload::Place place = offload::PlaceOf(flow.match, flow.section);
     view["tc"] = {{"chain", place.chain}, {"prio", place.prio}, {"handle", offload::HandleOf(flow.id)}};
   }
   if (flow.dependencies.route) view["route"] = RouteView(flow.dependencies, flow.match);

@@ -19,8 +19,11 @@ using Clock = std::chrono::steady_clock;  // CLOCK_MONOTONIC; the pipeline never
 using TimePoint = Clock::time_point;
 using Duration = Clock::duration;
 
-// Names a flow for ever: never used twice in one run of the agent. It is also the handle of the flow's filter.
+// Names a flow as long as it lives. It is also part of the handle of the flow's filter: 31 bits, never 0.
 using FlowId = std::uint32_t;
+
+// Work is numbered by when its cause came in, so that one can wait for all that had come by a certain time (ledger.h).
+using Epoch = std::uint64_t;
 
 // A data packet that no hardware entry matched, as the classifier saw it.
 struct Miss {
@@ -31,6 +34,10 @@ struct Miss {
   MacAddress destination_mac;
   IpAddress source;
   IpAddress destination;
+  std::uint8_t protocol = 0;      // of IPv4; the first next header of IPv6
+  std::uint16_t source_port = 0;  // TCP and UDP; both zero in a fragment
+  std::uint16_t destination_port = 0;
+  std::uint8_t tos = 0;  // or traffic class
 
   bool operator==(const Miss&) const = default;
 };
@@ -40,6 +47,7 @@ struct Question {
   FlowId flow = 0;
   Miss miss;
   bool fresh = false;  // a packet asks; otherwise a change, on behalf of a packet seen earlier
+  Epoch epoch = 0;     // of the work that this is part of
 
   bool operator==(const Question&) const = default;
 };
@@ -53,14 +61,17 @@ struct NeighKey {
 
 // What an answer rests on: when one of these changes, the question is asked again.
 struct Dependencies {
-  std::optional<IpPrefix> route;     // the prefix that matched (shown to people; events go by destination)
-  std::uint32_t table = 0;           // its routing table
-  std::uint32_t nexthop_id = 0;      // 0: the route has no nexthop object
-  std::vector<std::uint32_t> links;  // every link that its paths use
-  std::vector<NeighKey> neighs;      // every neighbour that its paths use
+  std::optional<IpPrefix> route;           // the prefix that matched (shown to people; events go by destination)
+  std::uint32_t table = 0;                 // its routing table
+  std::vector<std::uint32_t> nexthop_ids;  // the route's nexthop object, and the members of a group
+  std::vector<std::uint32_t> links;        // every link that its paths use
+  std::vector<NeighKey> neighs;            // every neighbour that its paths use
 
   bool operator==(const Dependencies&) const = default;
 };
+
+// What the kernel thinks of a source at a port. Unknown: it could not be asked, or the destination stood in the way.
+enum class SourceVerdict : std::uint8_t { kUnknown, kValid, kInvalid };
 
 // The kernel's answer.
 struct Answer {
@@ -71,7 +82,12 @@ struct Answer {
   };
   Question question;
   Verdict verdict = Verdict::kSoftware;
-  bool source_valid = false;  // the kernel accepts the source on this port
+  SourceVerdict source = SourceVerdict::kUnknown;
+  // What the choice of the path looks at: the key carries just these, so that no packet for which the kernel would choose
+  // otherwise can match it.
+  Fields fields = 0;
+  bool uniform =
+      true;  // the same for every packet to this destination; else others may need fields that this one does not
   Adjacency adjacency;
   std::string reason;  // for people: why it waits or stays in software
   Dependencies dependencies;
@@ -85,8 +101,10 @@ struct Operation {
   enum class Kind : std::uint8_t { kAdd, kReplace, kRemove };
   Kind kind = Kind::kAdd;
   FlowId flow = 0;
-  Rule rule;  // kRemove: the rule that stands
+  Rule rule;                 // kRemove: the rule that stands
+  std::uint8_t section = 0;  // of the L3 table (sections.h); 0 in the other tables
   TimePoint issued;
+  Epoch epoch = 0;
 
   bool operator==(const Operation&) const = default;
 };

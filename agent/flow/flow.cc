@@ -13,6 +13,7 @@ constexpr std::array<std::string_view, 6> kStateNames = {"resolving",   "waiting
 
 State Flow::state() const {
   if (in_flight) return *in_flight == Operation::Kind::kRemove ? State::kRemoving : State::kProgramming;
+  if (held) return State::kProgramming;
   if (queued) return wanted ? State::kProgramming : State::kRemoving;
   if (installed) return State::kOffloaded;
   if (!answered) return State::kResolving;

@@ -23,11 +23,13 @@ enum class State : std::uint8_t {
 struct Flow {
   FlowId id = 0;
   Match match;
+  std::uint8_t section = 0;  // of the L3 table, where keys of this shape stand (sections.h); 0: none was free
 
   std::optional<Rule> wanted;                // what the hardware should hold; nothing: it should hold nothing
   std::optional<Rule> installed;             // what it holds and has acknowledged
   std::optional<Operation::Kind> in_flight;  // the one operation under way
   bool queued = false;                       // stands among the operations to be issued
+  std::optional<Epoch> held;                 // its add waits until entries of another shape are gone; since this epoch
   bool doubtful = false;                     // a sweep did not see what is installed: it is written once more
   bool leaving = false;                      // to be forgotten as soon as the hardware holds nothing
   bool dirty = false;                        // stands among the flows to be asked about

@@ -29,9 +29,21 @@ void Collect(const Index& index, const Key& key, std::vector<FlowId>& into) {
 
 }  // namespace
 
+// Half of the numbers are the filters' (HandleOf), so these begin again after 2^31.
+FlowId FlowTable::UnusedId() {
+  constexpr FlowId kLast = 0x7fffffff;
+  do last_id_ = last_id_ == kLast ? 1 : last_id_ + 1;
+  while (flows_.contains(last_id_));
+  return last_id_;
+}
+
+void FlowTable::FindSection(Flow& flow) {
+  if (flow.section == 0 && flow.match.table == Table::kL3) flow.section = sections_.Acquire(ShapeOf(flow.match));
+}
+
 Flow& FlowTable::Obtain(const Match& match, TimePoint now) {
   if (Flow* known = Find(match)) return *known;
-  const FlowId id = next_id_++;
+  const FlowId id = UnusedId();
   Flow& flow = flows_[id];
   flow.id = id;
   flow.match = match;
@@ -39,6 +51,8 @@ Flow& FlowTable::Obtain(const Match& match, TimePoint now) {
   by_match_.emplace(match, id);
   by_port_[match.port].insert(id);
   if (const auto address = IndexedAddress(match)) by_address_.emplace(*address, id);
+  if (match.table == Table::kL2Source && match.source) checked_sources_.insert(id);
+  FindSection(flow);
   return flow;
 }
 
@@ -65,6 +79,8 @@ void FlowTable::Erase(FlowId id) {
   by_match_.erase(flow.match);
   Drop(by_port_, flow.match.port, id);
   if (const auto address = IndexedAddress(flow.match)) by_address_.erase({*address, id});
+  checked_sources_.erase(id);
+  sections_.Release(flow.section);
   flows_.erase(found);
 }
 
@@ -78,13 +94,13 @@ void FlowTable::SetDependencies(Flow& flow, Dependencies dependencies) {
 void FlowTable::AddToIndexes(const Flow& flow) {
   for (const std::uint32_t link : flow.dependencies.links) by_link_[link].insert(flow.id);
   for (const NeighKey& neigh : flow.dependencies.neighs) by_neigh_[neigh].insert(flow.id);
-  if (flow.dependencies.nexthop_id != 0) by_nexthop_[flow.dependencies.nexthop_id].insert(flow.id);
+  for (const std::uint32_t nexthop : flow.dependencies.nexthop_ids) by_nexthop_[nexthop].insert(flow.id);
 }
 
 void FlowTable::RemoveFromIndexes(const Flow& flow) {
   for (const std::uint32_t link : flow.dependencies.links) Drop(by_link_, link, flow.id);
   for (const NeighKey& neigh : flow.dependencies.neighs) Drop(by_neigh_, neigh, flow.id);
-  if (flow.dependencies.nexthop_id != 0) Drop(by_nexthop_, flow.dependencies.nexthop_id, flow.id);
+  for (const std::uint32_t nexthop : flow.dependencies.nexthop_ids) Drop(by_nexthop_, nexthop, flow.id);
 }
 
 std::vector<FlowId> FlowTable::Affected(const Change& change) const {

@@ -12,13 +12,16 @@
 #include <vector>
 
 #include "agent/flow/flow.h"
+#include "agent/flow/sections.h"
 
 namespace dpuflow::flow {
 
 class FlowTable {
  public:
-  // The flow of `match`, made if there is none.
+  // The flow of `match`, made if there is none. Of the L3 table it has a section, unless none was free.
   Flow& Obtain(const Match& match, TimePoint now);
+  // Tries again for a flow without a section.
+  void FindSection(Flow& flow);
   [[nodiscard]] Flow* Find(FlowId id);
   [[nodiscard]] const Flow* Find(FlowId id) const;
   [[nodiscard]] Flow* Find(const Match& match);
@@ -31,6 +34,8 @@ class FlowTable {
   // checked source, lies in its prefix; a link also those that enter at it.
   [[nodiscard]] std::vector<FlowId> Affected(const Change& change) const;
   [[nodiscard]] std::vector<FlowId> OnPort(std::uint32_t port) const;
+  // The L2 source flows whose key holds the source address.
+  [[nodiscard]] const std::unordered_set<FlowId>& checked_sources() const { return checked_sources_; }
 
   [[nodiscard]] std::size_t size() const { return flows_.size(); }
   [[nodiscard]] const std::unordered_map<FlowId, Flow>& all() const { return flows_; }
@@ -47,10 +52,14 @@ class FlowTable {
   void AddToIndexes(const Flow& flow);
   void RemoveFromIndexes(const Flow& flow);
 
-  FlowId next_id_ = 1;
+  FlowId UnusedId();
+
+  FlowId last_id_ = 0;
+  Sections sections_;
   std::unordered_map<FlowId, Flow> flows_;
   std::unordered_map<Match, FlowId> by_match_;
   std::set<std::pair<IpAddress, FlowId>> by_address_;  // of destinations and checked sources: a prefix is a range
+  std::unordered_set<FlowId> checked_sources_;
   Index<std::uint32_t> by_port_;
   Index<std::uint32_t> by_link_;
   Index<std::uint32_t> by_nexthop_;

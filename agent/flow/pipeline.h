@@ -10,6 +10,12 @@
 // one of the two; wherever they differ, one operation is issued, and the next only after its outcome. So nothing has to
 // be undone, and the order of events does not matter.
 //
+// The first miss to a destination asks with nothing but the destination in its key. The answer says which fields the
+// kernel's choice looks at, and the flow gets a key with these (targets.h).
+//
+// In four files: pipeline.cc has misses, answers and operations; pipeline_ports.cc ports and guards; pipeline_changes.cc
+// what changes in the kernel dirty; pipeline_time.cc counters, aging and retries.
+//
 // Pure: no descriptor, clock, log or thread; time comes in as an argument. Used on one thread. Whoever drives it takes
 // questions, sources and operations after each batch of events, asks the kernel, tells the classifier and the backend,
 // and hands answers and outcomes back.
@@ -27,13 +33,15 @@
 
 #include "agent/flow/events.h"
 #include "agent/flow/flow_table.h"
+#include "agent/flow/ledger.h"
 #include "agent/flow/source_table.h"
+#include "agent/flow/targets.h"
 
 namespace dpuflow::flow {
 
 struct Limits {
   Duration idle_time = std::chrono::seconds(30);
-  std::size_t max_entries = 65536;    // wanted entries, guards included, over all ports
+  std::size_t max_entries = 65536;    // wanted entries over all ports, guards not counted
   std::size_t max_questions = 65536;  // waiting to be asked because of packets; more are dropped, and counted
   std::size_t max_sources = 65536;    // validated (port, source) pairs
   Duration retry_min = std::chrono::seconds(1);  // after a first refusal; doubles
@@ -46,7 +54,11 @@ struct Limits {
 struct Port {
   std::uint32_t ifindex = 0;
   MacAddress router_mac;        // of the representor: frames to it are to be routed
-  bool checks_sources = false;  // rp_filter: the L2 source entry carries the source address
+  bool checks_sources = false;  // rp_filter: the L2 source entries of IPv4 carry the source address
+  bool ipv6 = false;            // the machine forwards IPv6
+  bool offload = true;          // off: the hardware is kept empty, guards included
+  // Sources that no packet from here may have: the machine's own addresses, loopback, multicast. One guard each.
+  std::vector<IpPrefix> martians{};
 
   bool operator==(const Port&) const = default;
 };
@@ -57,7 +69,7 @@ struct PipelineCounters {
   std::map<std::uint32_t, std::uint64_t> misses_by_port;  // of the ports that take part
   std::uint64_t misses_unknown_port = 0;
   std::uint64_t misses_not_for_router = 0;
-  std::uint64_t misses_not_supported = 0;  // a VLAN tag, or not IPv4
+  std::uint64_t misses_not_supported = 0;  // a VLAN tag, or IPv6 while the machine does not forward it
   std::uint64_t misses_table_full = 0;     // more flows than twice max_entries
   std::uint64_t questions_dropped = 0;     // more than max_questions
   std::uint64_t questions = 0;
@@ -83,8 +95,6 @@ class Pipeline {
   // The port is gone, or taken from us: its flows are forgotten without operations. Operations under way for it may
   // still come back; `InFlight` says when all have.
   void RemovePort(std::uint32_t ifindex);
-  // Sources that no packet from a port may have: the machine's own addresses, loopback, multicast. One guard each.
-  void SetMartians(std::vector<IpPrefix> martians, TimePoint now);
 
   void OnMiss(const Miss& miss, TimePoint now);
   void OnChange(const Change& change, TimePoint now);
@@ -98,18 +108,28 @@ class Pipeline {
   void OnTick(TimePoint now);
 
   // Removes the flows (guards excepted) that `selected` says; returns how many.
-  std::size_t Flush(const std::function<bool(const Flow&)>& selected, TimePoint now);
+  std::size_t Flush(const std::function<bool(const Flow&)>& selected);
 
   [[nodiscard]] std::vector<Question> TakeQuestions(std::size_t most, TimePoint now);
   [[nodiscard]] std::vector<SourceUpdate> TakeSourceUpdates() { return sources_.TakeUpdates(); }
   [[nodiscard]] std::vector<Operation> TakeOperations(std::size_t most, TimePoint now);
 
+  // The classifier could not be told that this source is valid.
+  void SourceNotTaken(std::uint32_t port, const IpAddress& address) { sources_.Revoke(port, address); }
+
   // Nothing to be asked, nothing to be issued, nothing under way.
-  [[nodiscard]] bool settled() const;
+  [[nodiscard]] bool settled() const { return ledger_.empty(); }
+  // A mark, and whether everything that had come in before it has had its effect.
+  [[nodiscard]] Epoch Mark() {
+    const Epoch mark = ledger_.Mark();
+    cause_ = ledger_.now();
+    return mark;
+  }
+  [[nodiscard]] bool SettledThrough(Epoch mark) const { return ledger_.ClosedThrough(mark); }
   [[nodiscard]] std::size_t InFlight(std::uint32_t port) const;
   [[nodiscard]] std::size_t in_flight() const { return in_flight_.size(); }
   [[nodiscard]] std::size_t questions_waiting() const { return questions_.size() + dirty_.size(); }
-  [[nodiscard]] std::size_t operations_waiting() const { return operations_.size(); }
+  [[nodiscard]] std::size_t operations_waiting() const { return changes_.size() + adds_.size(); }
   [[nodiscard]] const FlowTable& flows() const { return table_; }
   [[nodiscard]] const PipelineCounters& counters() const { return counters_; }
   [[nodiscard]] const Limits& limits() const { return limits_; }
@@ -122,30 +142,46 @@ class Pipeline {
   };
 
   void Want(Flow& flow, const Rule& rule, TimePoint now);  // the hardware should hold `rule`
-  void Unwant(Flow& flow, TimePoint now);                  // the hardware should hold nothing
-  void Leave(Flow& flow, TimePoint now);                   // ... and then the flow is forgotten
+  void Unwant(Flow& flow);                                 // the hardware should hold nothing
+  void Leave(Flow& flow);                                  // ... and then the flow is forgotten
   void Settle(FlowId id);                                  // queue an operation if wanted and installed differ
+  void Queue(Flow& flow, Epoch epoch);
+  std::optional<Operation> Issue(FlowId id, Epoch epoch, TimePoint now);
   void Forget(FlowId id);
+  [[nodiscard]] bool HasRoom(const Match& match);
+  Flow& Obtain(const Match& match, TimePoint now);
   void Ask(const Flow& flow, const Miss& miss);
   void TakeDirty(std::size_t most, std::vector<Question>& taken, TimePoint now);
-  void MarkDirty(Flow& flow, TimePoint now);
-  void RevokeCheckedSources(TimePoint now);
-  void OnGuard(std::uint32_t ifindex, TimePoint now);
+  void NoteSource(const Answer& answer);
+  void Apply(Flow& flow, const PortState& port, const Answer& answer, TimePoint now);
+  // The flow that an answer is about. Those of its target whose keys do not fit the answer's fields leave. Null: no room.
+  Flow* Reshape(const Answer& answer, TimePoint now);
   void EnsureLayer2(const PortState& state, const Miss& miss, TimePoint now);
-  void EnsureGuards(PortState& state, TimePoint now);
-  void CountGuards(PortState& state);
-  void Refused(Flow& flow, const Error& error, TimePoint now);
   [[nodiscard]] std::string WhyNot(const Flow& flow, const PortState& state, TimePoint now) const;
+  void Refused(Flow& flow, const Error& error, TimePoint now);
+  // pipeline_changes.cc
+  void RevokeSources(const Change& change);
+  void MarkDirty(Flow& flow);
+  void MarkDirtyToAsk(Flow& flow);
+  // pipeline_ports.cc
+  void EnsureGuards(PortState& state, TimePoint now);
+  void OnGuard(std::uint32_t ifindex);
+  void CountGuards(PortState& state);
+  // pipeline_time.cc
+  void Judge(Flow& flow, const Sample* sample, TimePoint now);
 
   Limits limits_;
   FlowTable table_;
   SourceTable sources_;
   std::unordered_map<std::uint32_t, PortState> ports_;
-  std::vector<IpPrefix> martians_;
-  std::size_t wanted_ = 0;  // flows with a wanted rule
+  Targets targets_;
+  Ledger ledger_;
+  Epoch cause_ = 0;         // of what is being worked on
+  std::size_t wanted_ = 0;  // flows with a wanted rule, guards not counted
   std::deque<Question> questions_;
-  std::deque<FlowId> dirty_;
-  std::deque<FlowId> operations_;
+  std::deque<std::pair<FlowId, Epoch>> dirty_;
+  std::deque<std::pair<FlowId, Epoch>> changes_;  // flows to be settled that have an entry
+  std::deque<std::pair<FlowId, Epoch>> adds_;     // ... that have none
   std::unordered_map<FlowId, Operation> in_flight_;
   PipelineCounters counters_;
 };

@@ -10,6 +10,10 @@ constexpr std::array<std::string_view, kTables> kTableNames = {"guard", "l2_sour
 
 bool IsHost(const IpPrefix& prefix) { return prefix.length == prefix.address.bits(); }
 
+bool PortsHaveAProtocol(const Match& match) {
+  return (!match.source_port && !match.destination_port) || match.protocol;
+}
+
 std::string ActionText(const Action& action) {
   if (std::holds_alternative<Trap>(action)) return "trap";
   if (const auto* jump = std::get_if<GotoTable>(&action)) return fmt::format("goto {}", ToString(jump->table));
@@ -31,10 +35,20 @@ bool IsExact(const Rule& rule) {
     case Table::kL2Destination:
       return !match.mac.is_zero() && !match.source && !match.destination && !match.ttl_expires;
     case Table::kL3:
-      return match.destination && IsHost(*match.destination) && match.mac.is_zero() && !match.source &&
-             !match.ttl_expires;
+      return match.destination && IsHost(*match.destination) && match.mac.is_zero() && !match.ttl_expires &&
+             (!match.source || IsHost(*match.source)) && PortsHaveAProtocol(match) && !match.portless;
   }
   return false;
+}
+
+Fields FieldsOf(const Match& match) {
+  Fields fields = 0;
+  if (match.source) fields |= kFieldSource;
+  if (match.protocol) fields |= kFieldProtocol;
+  if (match.source_port) fields |= kFieldSourcePort;
+  if (match.destination_port) fields |= kFieldDestinationPort;
+  if (match.tos) fields |= kFieldTos;
+  return fields;
 }
 
 std::string_view ToString(Table table) { return kTableNames[static_cast<std::size_t>(table)]; }
@@ -49,13 +63,20 @@ std::optional<Table> ParseTable(std::string_view text) {
 std::string ToString(const Match& match) {
   std::string text = fmt::format("{} port {}", ToString(match.table), match.port);
   text += match.vlan == kUntagged ? " untagged" : fmt::format(" vlan {}", match.vlan);
-  text += match.ethertype == kEthertypeIpv4 ? " ip" : fmt::format(" 0x{:04x}", match.ethertype);
+  text += match.ethertype == kEthertypeIpv4   ? " ip"
+          : match.ethertype == kEthertypeIpv6 ? " ipv6"
+                                              : fmt::format(" 0x{:04x}", match.ethertype);
   if (!match.mac.is_zero()) {
     text += fmt::format(" {} {}", match.table == Table::kL2Source ? "src_mac" : "dst_mac", match.mac);
   }
   if (match.source) text += fmt::format(" src {}", *match.source);
   if (match.destination) text += fmt::format(" dst {}", *match.destination);
   if (match.ttl_expires) text += " ttl 0..1";
+  if (match.protocol) text += fmt::format(" proto {}", *match.protocol);
+  if (match.source_port) text += fmt::format(" sport {}", *match.source_port);
+  if (match.destination_port) text += fmt::format(" dport {}", *match.destination_port);
+  if (match.tos) text += fmt::format(" tos 0x{:02x}", *match.tos);
+  if (match.portless) text += " without ports";
   return text;
 }
 
@@ -66,12 +87,29 @@ std::string ToString(const Rule& rule) {
 }  // namespace dpuflow::flow
 
 std::size_t std::hash<dpuflow::flow::Match>::operator()(const dpuflow::flow::Match& match) const {
-  const std::array<std::uint8_t, 10> head = {
-      static_cast<std::uint8_t>(match.table),          static_cast<std::uint8_t>(match.port),
-      static_cast<std::uint8_t>(match.port >> 8),      static_cast<std::uint8_t>(match.port >> 16),
-      static_cast<std::uint8_t>(match.port >> 24),     static_cast<std::uint8_t>(match.vlan),
-      static_cast<std::uint8_t>(match.vlan >> 8),      static_cast<std::uint8_t>(match.ethertype),
-      static_cast<std::uint8_t>(match.ethertype >> 8), static_cast<std::uint8_t>(match.ttl_expires),
+  const auto low = [](std::uint32_t value) { return static_cast<std::uint8_t>(value); };
+  const auto high = [](std::uint32_t value) { return static_cast<std::uint8_t>(value >> 8); };
+  const std::uint16_t source_port = match.source_port.value_or(0);
+  const std::uint16_t destination_port = match.destination_port.value_or(0);
+  const std::array<std::uint8_t, 18> head = {
+      static_cast<std::uint8_t>(match.table),
+      low(match.port),
+      high(match.port),
+      low(match.port >> 16),
+      high(match.port >> 16),
+      low(match.vlan),
+      high(match.vlan),
+      low(match.ethertype),
+      high(match.ethertype),
+      static_cast<std::uint8_t>(match.ttl_expires),
+      dpuflow::flow::FieldsOf(match),
+      match.protocol.value_or(0),
+      low(source_port),
+      high(source_port),
+      low(destination_port),
+      high(destination_port),
+      match.tos.value_or(0),
+      static_cast<std::uint8_t>(match.portless),
   };
   std::size_t digest = dpuflow::HashBytes(head);
   digest = dpuflow::HashBytes(match.mac.bytes, digest);

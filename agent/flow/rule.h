@@ -26,10 +26,21 @@ inline constexpr std::size_t kTables = 4;
 
 inline constexpr std::uint16_t kUntagged = 0xffff;  // VLAN id of a packet that has none
 inline constexpr std::uint16_t kEthertypeIpv4 = 0x0800;
+inline constexpr std::uint16_t kEthertypeIpv6 = 0x86dd;
+
+// What the kernel's choice of a path looks at in a packet, beside its destination: a set of these.
+using Fields = std::uint8_t;
+inline constexpr Fields kFieldSource = 1 << 0;
+inline constexpr Fields kFieldProtocol = 1 << 1;
+inline constexpr Fields kFieldSourcePort = 1 << 2;
+inline constexpr Fields kFieldDestinationPort = 1 << 3;
+inline constexpr Fields kFieldTos = 1 << 4;
+inline constexpr Fields kFieldPorts = kFieldSourcePort | kFieldDestinationPort;
 
 // What a packet must look like. Which fields are set is a function of the table:
 //   guard: one of `source` (any length) or `ttl_expires`;  L2 source: `mac` (the packet's source), and `source` as a
-//   host prefix where the port checks sources;  L2 destination: `mac` (the packet's destination);  L3: `destination`.
+//   host prefix where the port checks sources;  L2 destination: `mac` (the packet's destination);  L3: `destination`, and
+//   what of the packet the kernel's choice depends on (Fields). Ports are those of an unfragmented TCP or UDP packet.
 struct Match {
   Table table = Table::kL3;
   std::uint32_t port = 0;  // ifindex of the representor at which the packet enters
@@ -39,9 +50,19 @@ struct Match {
   std::optional<IpPrefix> source;
   std::optional<IpPrefix> destination;
   bool ttl_expires = false;  // TTL (hop limit) 0 or 1
+  std::optional<std::uint8_t> protocol{};
+  std::optional<std::uint16_t> source_port{};
+  std::optional<std::uint16_t> destination_port{};
+  std::optional<std::uint8_t> tos{};  // or traffic class
+  // Packets whose path depends on ports that they do not show. No entry can match just these: a flow of this kind is
+  // never in hardware.
+  bool portless = false;
 
   bool operator==(const Match&) const = default;
 };
+
+// Which of Fields are in the match.
+[[nodiscard]] Fields FieldsOf(const Match& match);
 
 // Egress port plus the two MACs of the frame that leaves there.
 struct Adjacency {
@@ -78,7 +99,7 @@ struct Rule {
 // "guard", "l2_source", "l2_destination", "l3": the words of the API and the command line.
 std::string_view ToString(Table table);
 std::optional<Table> ParseTable(std::string_view text);
-// "l3 port 7 untagged ip dst 192.0.2.1/32"; ports by ifindex
+// "l3 port 7 untagged ip dst 192.0.2.1/32 proto 6 sport 1024 dport 80"; ports of the switch by ifindex
 std::string ToString(const Match& match);
 // "... -> set src .. dst .. ttl-1 redirect 5"
 std::string ToString(const Rule& rule);

@@ -48,30 +48,111 @@ std::string RouteErrorText(const Error& error) {
   }
 }
 
+// Sources that ip6_forward and ip6_rcv_core do not let through, though a lookup would.
+bool IsUnroutableSource(const IpAddress& source) {
+  if (!source.is_v6()) return false;
+  const auto& bytes = source.bytes();
+  const auto zeros = [&](std::size_t count) {
+    return std::all_of(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(count),
+                       [](std::uint8_t byte) { return byte == 0; });
+  };
+  const bool mapped = zeros(10) && bytes[10] == 0xff && bytes[11] == 0xff;
+  const bool link_local = bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80;
+  return bytes[0] == 0xff || link_local || mapped || (zeros(15) && bytes[15] <= 1);
+}
+
+// The source, where the kernel's refusal can only be about it.
+flow::SourceVerdict JudgeSource(const IpAddress& source, const PathAnswer& path, const Result<netlink::Route>& route) {
+  if (IsUnroutableSource(source)) return flow::SourceVerdict::kInvalid;
+  if (route) return flow::SourceVerdict::kValid;
+  const bool about_source = route.error().code == EXDEV || route.error().code == EINVAL;
+  const bool would_forward = path.result == PathAnswer::Result::kForward ||
+                             path.result == PathAnswer::Result::kNoNeigh || path.result == PathAnswer::Result::kTooBig;
+  return about_source && would_forward ? flow::SourceVerdict::kInvalid : flow::SourceVerdict::kUnknown;
+}
+
+template <typename T>
+void AddOnce(std::vector<T>& list, const T& value) {
+  if (std::ranges::find(list, value) == list.end()) list.push_back(value);
+}
+
+// The route's paths, also where it shows none but names a nexthop object.
+std::vector<netlink::NextHop> PathsOf(const netlink::Route& route, const NexthopMirror& nexthops) {
+  if (!route.nexthops.empty() || route.nexthop_id == 0) return route.nexthops;
+  std::vector<netlink::NextHop> paths;
+  for (const netlink::NexthopObject& object : nexthops.Members(route.nexthop_id)) {
+    if (!object.group.empty() || object.blackhole) continue;
+    netlink::NextHop hop;
+    hop.ifindex = object.ifindex;
+    hop.gateway = object.gateway;
+    hop.encapsulated = object.encapsulated;
+    paths.push_back(hop);
+  }
+  return paths;
+}
+
 // All paths of the route and not only the one taken: when another member comes or goes, this one's choice may change.
-flow::Dependencies DependenciesOf(const netlink::Route& route, const IpAddress& destination) {
+flow::Dependencies DependenciesOf(const netlink::Route& route, const std::vector<netlink::NextHop>& paths,
+                                  const PathAnswer& path, const IpAddress& destination, const NexthopMirror& nexthops) {
   flow::Dependencies dependencies;
   dependencies.route = route.destination;
   dependencies.table = route.table;
-  dependencies.nexthop_id = route.nexthop_id;
-  for (const netlink::NextHop& hop : route.nexthops) {
-    if (std::ranges::find(dependencies.links, hop.ifindex) == dependencies.links.end()) {
-      dependencies.links.push_back(hop.ifindex);
-    }
-    dependencies.neighs.push_back({hop.ifindex, hop.gateway.is_none() ? destination : hop.gateway});
+  if (route.nexthop_id != 0) AddOnce(dependencies.nexthop_ids, route.nexthop_id);
+  for (const netlink::NexthopObject& object : nexthops.Members(route.nexthop_id)) {
+    AddOnce(dependencies.nexthop_ids, object.id);
+  }
+  for (const netlink::NextHop& hop : paths) {
+    AddOnce(dependencies.links, hop.ifindex);
+    AddOnce(dependencies.neighs, {hop.ifindex, hop.gateway.is_none() ? destination : hop.gateway});
+  }
+  if (path.egress != 0) {
+    AddOnce(dependencies.links, path.egress);
+    AddOnce(dependencies.neighs, {path.egress, path.next_hop});
   }
   return dependencies;
 }
 
+// Which fields the choice looks at, and why no key can hold them.
+struct KeyNeeds {
+  flow::Fields fields = 0;
+  bool uniform = true;
+  std::optional<std::string> objection;
+};
+
+KeyNeeds NeedsOf(const flow::Miss& miss, std::size_t paths, const DecisionContext& context) {
+  std::vector<std::string> ingress;
+  if (const auto port = context.ports.find(miss.port); port != context.ports.end()) {
+    ingress = {port->second.name, port->second.vrf};
+  }
+  const RuleFields rules = FieldsOfRules(context.rules.all(), miss.destination, ingress);
+  KeyNeeds needs;
+  needs.fields = rules.fields;
+  needs.uniform = rules.fields == 0;
+  const bool v6 = miss.destination.is_v6();
+  if (paths > 1) {
+    needs.fields |= MultipathFields(v6 ? context.hash_v6 : context.hash_v4, miss.destination.family());
+  }
+  const bool by_protocol = (needs.fields & flow::kFieldProtocol) != 0;
+  if (rules.obscure) {
+    needs.objection = "a policy rule looks at what no entry can match (ip rule)";
+  } else if ((by_protocol || paths > 1) && !CanBeAsked(miss.protocol)) {
+    needs.objection = fmt::format(
+        "the path depends on more than addresses, and the kernel cannot be asked about IP "
+        "protocol {}",
+        miss.protocol);
+  }
+  return needs;
+}
+
 // Why hardware must not do what the kernel would; nothing where it may.
 std::optional<std::string> NotOffloadable(const flow::Question& question, const PathAnswer& path,
-                                          const netlink::Route& route, const DecisionPorts& ports) {
+                                          const netlink::Route& route, const std::vector<netlink::NextHop>& paths,
+                                          const DecisionPorts& ports) {
   if (route.type != RTN_UNICAST) return "the route is not unicast";
-  if (route.nexthops.size() > 1) return "the route has several paths";
-  if (std::ranges::any_of(route.nexthops, [](const netlink::NextHop& hop) { return hop.encapsulated; })) {
+  if (std::ranges::any_of(paths, [](const netlink::NextHop& hop) { return hop.encapsulated; })) {
     return "the route encapsulates";
   }
-  const std::uint32_t egress = path.egress != 0 ? path.egress : route.nexthops.empty() ? 0 : route.nexthops[0].ifindex;
+  const std::uint32_t egress = path.egress != 0 ? path.egress : paths.empty() ? 0 : paths[0].ifindex;
   if (egress == question.miss.port) return "it leaves by the port at which it enters";
   const auto port = ports.find(egress);
   if (port == ports.end()) return fmt::format("it leaves by ifindex {}, which is no port of the switch", egress);
@@ -82,23 +163,29 @@ std::optional<std::string> NotOffloadable(const flow::Question& question, const 
 }  // namespace
 
 flow::Answer Decide(const flow::Question& question, const PathAnswer& path, const Result<netlink::Route>& route,
-                    const DecisionPorts& ports, const DecisionSettings& settings) {
+                    const DecisionContext& context, const DecisionSettings& settings) {
+  const flow::Miss& miss = question.miss;
   Answer answer;
   answer.question = question;
+  answer.source = JudgeSource(miss.source, path, route);
   const auto software = [&](std::string reason) {
     answer.verdict = Answer::Verdict::kSoftware;
     answer.reason = std::move(reason);
     return answer;
   };
-  if (route) answer.dependencies = DependenciesOf(*route, question.miss.destination);
-  if (auto why = NotForwarded(path)) {
-    // The destination is to blame, so the source is not judged: a refusal by RTM_GETROUTE may be about either.
-    answer.source_valid = route.has_value();
-    return software(std::move(*why));
+  std::vector<netlink::NextHop> paths;
+  if (route) {
+    paths = PathsOf(*route, context.nexthops);
+    answer.dependencies = DependenciesOf(*route, paths, path, miss.destination, context.nexthops);
   }
+  const KeyNeeds needs = NeedsOf(miss, paths.size(), context);
+  answer.fields = needs.fields;
+  answer.uniform = needs.uniform;
+  if (IsUnroutableSource(miss.source)) return software("the source's scope does not reach beyond the link");
+  if (auto why = NotForwarded(path)) return software(std::move(*why));
   if (!route) return software(RouteErrorText(route.error()));
-  answer.source_valid = true;
-  if (auto why = NotOffloadable(question, path, *route, ports)) return software(std::move(*why));
+  if (needs.objection) return software(*needs.objection);
+  if (auto why = NotOffloadable(question, path, *route, paths, context.ports)) return software(std::move(*why));
   if (path.result == PathAnswer::Result::kTooBig && !settings.trust_size) {
     return software(fmt::format("its egress takes {} bytes, its ingress can send more (flows.oversize)", path.mtu));
   }

@@ -5,8 +5,9 @@
 // Two questions are asked, because each is blind where the other sees (design, decision 1): bpf_fib_lookup gives the
 // path, by the same call that the classifier forwards with; RTM_GETROUTE with RTM_F_FIB_MATCH says whether the source is
 // acceptable and which route, next hops and metrics the path rests on. Only where both agree that the packet is
-// forwarded to a port of this switch, by a single path, and that the largest packet its ingress can send fits, may
-// hardware do it. Everything else stays in software, with the reason in words.
+// forwarded to a port of this switch, that its key can hold what the choice of the path looks at (key_fields.h), and that
+// the largest packet its ingress can send fits, may hardware do it. Everything else stays in software, with the reason in
+// words.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,8 @@
 #include <unordered_map>
 
 #include "agent/flow/events.h"
+#include "agent/kernel/key_fields.h"
+#include "agent/kernel/mirror.h"
 #include "bpf/path_lookup.h"
 #include "netlink/error.h"
 #include "netlink/values.h"
@@ -25,6 +28,7 @@ struct DecisionPort {
   std::string name;
   bool ready = false;                // prepared, with our classifier
   std::uint32_t largest_packet = 0;  // bytes of L3, that can enter there
+  std::string vrf{};                 // the VRF device that it is in
 };
 using DecisionPorts = std::unordered_map<std::uint32_t, DecisionPort>;
 
@@ -32,8 +36,17 @@ struct DecisionSettings {
   bool trust_size = false;  // oversize = trust: packets that do not fit are not sent
 };
 
+// What a decision looks at beside the kernel's answers. References to what is current.
+struct DecisionContext {
+  const DecisionPorts& ports;
+  const NexthopMirror& nexthops;
+  const RuleMirror& rules;
+  HashPolicy hash_v4;
+  HashPolicy hash_v6;
+};
+
 [[nodiscard]] flow::Answer Decide(const flow::Question& question, const PathAnswer& path,
-                                  const Result<netlink::Route>& route, const DecisionPorts& ports,
+                                  const Result<netlink::Route>& route, const DecisionContext& context,
                                   const DecisionSettings& settings);
 
 }  // namespace dpuflow::kernel

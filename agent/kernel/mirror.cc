@@ -91,17 +91,71 @@ Changes AddressMirror::Reset(const std::vector<netlink::Address>& all) {
   return changes;
 }
 
-std::vector<IpPrefix> AddressMirror::Martians() const {
-  std::set<IpPrefix> martians = {
-      {IpAddress::V4(0, 0, 0, 0), 8},    // "this network"
-      {IpAddress::V4(127, 0, 0, 0), 8},  // loopback
-      {IpAddress::V4(224, 0, 0, 0), 3},  // multicast, reserved, limited broadcast
-  };
+std::vector<IpPrefix> AddressMirror::Martians(const std::function<bool(std::uint32_t)>& owns) const {
+  std::set<IpPrefix> martians;
+  for (const char* prefix : {"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3",  //
+                             "::/127", "::ffff:0:0/96", "fe80::/10", "ff00::/8"}) {
+    martians.insert(IpPrefix::Parse(prefix).value());
+  }
   for (const netlink::Address& address : addresses_) {
     if (!address.local.is_v4() || IpPrefix{IpAddress::V4(127, 0, 0, 0), 8}.Contains(address.local)) continue;
-    martians.insert(IpPrefix::Host(address.local));
+    if (owns(address.ifindex)) martians.insert(IpPrefix::Host(address.local));
   }
   return {martians.begin(), martians.end()};
+}
+
+// ---- nexthop objects ------------------------------------------------------------------------------------------------
+
+Changes NexthopMirror::Apply(const netlink::Event<netlink::NexthopObject>& event) {
+  const std::uint32_t id = event.value.id;
+  if (event.removed) {
+    nexthops_.erase(id);
+  } else {
+    nexthops_.insert_or_assign(id, event.value);
+  }
+  return {flow::NexthopChanged{id}};
+}
+
+Changes NexthopMirror::Reset(const std::vector<netlink::NexthopObject>& all) {
+  Changes changes;
+  std::map<std::uint32_t, netlink::NexthopObject> old;
+  old.swap(nexthops_);
+  for (const netlink::NexthopObject& nexthop : all) {
+    const auto known = old.find(nexthop.id);
+    if (known == old.end() || !(known->second == nexthop)) changes.push_back(flow::NexthopChanged{nexthop.id});
+    nexthops_.emplace(nexthop.id, nexthop);
+  }
+  for (const auto& [id, nexthop] : old) {
+    if (!nexthops_.contains(id)) changes.push_back(flow::NexthopChanged{id});
+  }
+  return changes;
+}
+
+std::vector<netlink::NexthopObject> NexthopMirror::Members(std::uint32_t id) const {
+  std::vector<netlink::NexthopObject> members;
+  const auto found = nexthops_.find(id);
+  if (found == nexthops_.end()) return members;
+  members.push_back(found->second);
+  for (const std::uint32_t member : found->second.group) {  // groups do not nest
+    if (const auto single = nexthops_.find(member); single != nexthops_.end()) members.push_back(single->second);
+  }
+  return members;
+}
+
+// ---- rules ----------------------------------------------------------------------------------------------------------
+
+Changes RuleMirror::Apply(const netlink::Event<netlink::Rule>& event) {
+  if (!event.removed) {
+    rules_.push_back(event.value);
+  } else if (const auto known = std::ranges::find(rules_, event.value); known != rules_.end()) {
+    rules_.erase(known);  // one: two rules may be the same in what is mirrored
+  }
+  return {flow::EverythingChanged{}};
+}
+
+Changes RuleMirror::Reset(const std::vector<netlink::Rule>& all) {
+  rules_ = all;
+  return {flow::EverythingChanged{}};
 }
 
 // ---- neighbours -----------------------------------------------------------------------------------------------------

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Small tables of the kernel's, mirrored: links, addresses, neighbours. Routes are not: their number has no bound, and
-// the kernel is asked instead.
+// Small tables of the kernel's, mirrored: links, addresses, neighbours, nexthop objects, policy rules. Routes are not:
+// their number has no bound, and the kernel is asked instead.
 //
 // Pure. Takes what the watcher reads, keeps it, and says what it means for flows: a list of flow::Change, empty when
 // nothing that matters changed (a neighbour that goes from REACHABLE to STALE, say).
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <unordered_map>
 #include <vector>
@@ -36,12 +37,38 @@ class AddressMirror {
  public:
   Changes Apply(const netlink::Event<netlink::Address>& event);
   Changes Reset(const std::vector<netlink::Address>& all);
-  // Sources that no packet from outside may have (fib_validate_source): the machine's own addresses, loopback, "this
-  // network", multicast and what lies above it. IPv4, sorted, each once.
-  [[nodiscard]] std::vector<IpPrefix> Martians() const;
+  // Sources that no packet from outside may have. IPv4 (fib_validate_source): the machine's own addresses, loopback, "this
+  // network", multicast and what lies above it. IPv6 (ip6_rcv_core, ip6_forward): unspecified, loopback, IPv4-mapped,
+  // link-local, multicast; its own addresses are accepted. An address is the machine's own in one routing domain: `owns`
+  // says whether those of an interface count. Sorted, each once.
+  [[nodiscard]] std::vector<IpPrefix> Martians(const std::function<bool(std::uint32_t ifindex)>& owns) const;
 
  private:
   std::vector<netlink::Address> addresses_;
+};
+
+// Nexthop objects. A route may name one and show none of its paths (sysctl net.ipv4.nexthop_compat_mode = 0).
+class NexthopMirror {
+ public:
+  Changes Apply(const netlink::Event<netlink::NexthopObject>& event);
+  Changes Reset(const std::vector<netlink::NexthopObject>& all);
+  // The object and, of a group, its members. Empty: it is not there.
+  [[nodiscard]] std::vector<netlink::NexthopObject> Members(std::uint32_t id) const;
+  [[nodiscard]] std::size_t size() const { return nexthops_.size(); }
+
+ private:
+  std::map<std::uint32_t, netlink::NexthopObject> nexthops_;
+};
+
+// Policy rules of both families.
+class RuleMirror {
+ public:
+  Changes Apply(const netlink::Event<netlink::Rule>& event);
+  Changes Reset(const std::vector<netlink::Rule>& all);
+  [[nodiscard]] const std::vector<netlink::Rule>& all() const { return rules_; }
+
+ private:
+  std::vector<netlink::Rule> rules_;
 };
 
 class NeighMirror {

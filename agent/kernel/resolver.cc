@@ -17,13 +17,13 @@ Result<Resolver> Resolver::Open(Classifier& classifier, DecisionSettings setting
   return Resolver(classifier, std::move(*socket), settings);
 }
 
-std::vector<flow::Answer> Resolver::Resolve(std::span<const flow::Question> questions, const DecisionPorts& ports) {
-  const std::vector<PathAnswer> paths = LookUpPaths(questions, ports);
+std::vector<flow::Answer> Resolver::Resolve(std::span<const flow::Question> questions, const DecisionContext& context) {
+  const std::vector<PathAnswer> paths = LookUpPaths(questions, context.ports);
   const std::vector<Result<netlink::Route>> routes = AskRoutes(questions);
   std::vector<flow::Answer> answers;
   answers.reserve(questions.size());
   for (std::size_t i = 0; i < questions.size(); ++i) {
-    answers.push_back(Decide(questions[i], paths[i], routes[i], ports, settings_));
+    answers.push_back(Decide(questions[i], paths[i], routes[i], context, settings_));
   }
   return answers;
 }
@@ -36,6 +36,10 @@ std::vector<PathAnswer> Resolver::LookUpPaths(std::span<const flow::Question> qu
     query.ingress = question.miss.port;
     query.source = question.miss.source;
     query.destination = question.miss.destination;
+    query.protocol = question.miss.protocol;
+    query.source_port = question.miss.source_port;
+    query.destination_port = question.miss.destination_port;
+    query.tos = question.miss.tos;
     const auto port = ports.find(question.miss.port);
     // The entry will carry every packet to this destination, so the largest one has to fit.
     if (!settings_.trust_size && port != ports.end()) {
@@ -60,6 +64,12 @@ std::vector<Result<netlink::Route>> Resolver::AskRoutes(std::span<const flow::Qu
     query.destination = question.miss.destination;
     query.source = question.miss.source;
     query.iif = question.miss.port;
+    query.tos = question.miss.tos;
+    if (CanBeAsked(question.miss.protocol)) {
+      query.ip_protocol = question.miss.protocol;
+      query.source_port = question.miss.source_port;
+      query.destination_port = question.miss.destination_port;
+    }
     query.fib_match = true;
     netlink::AppendRouteQuery(requests, socket_.NextSeq(), query);
   }

@@ -22,7 +22,7 @@ class Resolver {
   static Result<Resolver> Open(Classifier& classifier, DecisionSettings settings);
 
   // One answer per question, in order. A lookup that could not be made is answered with kSoftware.
-  std::vector<flow::Answer> Resolve(std::span<const flow::Question> questions, const DecisionPorts& ports);
+  std::vector<flow::Answer> Resolve(std::span<const flow::Question> questions, const DecisionContext& context);
 
  private:
   Resolver(Classifier& classifier, netlink::Socket socket, DecisionSettings settings)

@@ -8,19 +8,29 @@ namespace dpuflow::kernel {
 namespace {
 
 int Read(const std::string& name) {
-  std::ifstream file("/proc/sys/net/ipv4/" + name);
+  std::ifstream file("/proc/sys/net/" + name);
   int value = 0;
   file >> value;
   return file ? value : 0;
 }
 
-int ReadConf(const std::string& interface, const std::string& name) { return Read("conf/" + interface + "/" + name); }
+int ReadConf(const std::string& interface, const std::string& name) {
+  return Read("ipv4/conf/" + interface + "/" + name);
+}
+
+HashPolicy ReadHashPolicy(const std::string& family) {
+  HashPolicy policy;
+  policy.policy = Read(family + "/fib_multipath_hash_policy");
+  policy.fields = static_cast<std::uint32_t>(Read(family + "/fib_multipath_hash_fields"));
+  return policy;
+}
 
 }  // namespace
 
 bool Differ(const Sysctls& before, const Sysctls& after) {
-  if (before.fib_multipath_hash_policy != after.fib_multipath_hash_policy ||
-      before.fib_multipath_use_neigh != after.fib_multipath_use_neigh) {
+  if (before.hash_v4 != after.hash_v4 || before.hash_v6 != after.hash_v6 ||
+      before.fib_multipath_use_neigh != after.fib_multipath_use_neigh ||
+      before.ipv6_forwarding != after.ipv6_forwarding) {
     return true;
   }
   return std::ranges::any_of(after.ports, [&](const auto& port) {
@@ -31,15 +41,19 @@ bool Differ(const Sysctls& before, const Sysctls& after) {
 
 Sysctls ReadSysctls(const std::vector<std::string>& ports) {
   Sysctls sysctls;
-  sysctls.fib_multipath_hash_policy = Read("fib_multipath_hash_policy");
-  sysctls.fib_multipath_use_neigh = Read("fib_multipath_use_neigh");
+  sysctls.hash_v4 = ReadHashPolicy("ipv4");
+  sysctls.hash_v6 = ReadHashPolicy("ipv6");
+  sysctls.fib_multipath_use_neigh = Read("ipv4/fib_multipath_use_neigh");
+  sysctls.ipv6_forwarding = Read("ipv6/conf/all/forwarding") != 0;
   const int all_rp_filter = ReadConf("all", "rp_filter");
+  const int all_accept_local = ReadConf("all", "accept_local");
+  const int all_route_localnet = ReadConf("all", "route_localnet");
   for (const std::string& name : ports) {
     PortSysctls& port = sysctls.ports[name];
     port.rp_filter = std::max(all_rp_filter, ReadConf(name, "rp_filter"));
     port.forwarding = ReadConf(name, "forwarding");
-    port.accept_local = ReadConf(name, "accept_local");
-    port.route_localnet = ReadConf(name, "route_localnet");
+    port.accept_local = all_accept_local | ReadConf(name, "accept_local");
+    port.route_localnet = all_route_localnet | ReadConf(name, "route_localnet");
   }
   return sysctls;
 }

@@ -2,27 +2,31 @@
 //
 // Settings of the kernel that decide about packets and announce no change: read each second.
 //
-// /proc/sys/net/ipv4, of the calling thread's network namespace. Reads only; a file that is not there counts as 0.
+// /proc/sys/net, of the calling thread's network namespace. Reads only; a file that is not there counts as 0.
 #pragma once
 
 #include <map>
 #include <string>
 #include <vector>
 
+#include "agent/kernel/key_fields.h"
+
 namespace dpuflow::kernel {
 
 struct PortSysctls {
   int rp_filter = 0;  // the larger of conf/all and conf/PORT: 0 off, 1 strict, 2 loose (ip-sysctl.rst)
   int forwarding = 0;
-  int accept_local = 0;
+  int accept_local = 0;  // this and the next: set in conf/all or in conf/PORT
   int route_localnet = 0;
 
   bool operator==(const PortSysctls&) const = default;
 };
 
 struct Sysctls {
-  int fib_multipath_hash_policy = 0;
+  HashPolicy hash_v4;
+  HashPolicy hash_v6;
   int fib_multipath_use_neigh = 0;
+  bool ipv6_forwarding = false;              // net.ipv6.conf.all.forwarding: ip6_forward looks at no other
   std::map<std::string, PortSysctls> ports;  // by name
 
   bool operator==(const Sysctls&) const = default;

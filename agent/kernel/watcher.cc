@@ -26,10 +26,9 @@ void Append(std::vector<KernelEvent>& events, Result<T> parsed) {
   if (parsed) events.emplace_back(std::move(*parsed));
 }
 
-// Only the first slice's family makes an event: what is not IPv4 concerns no flow yet.
+// Of a route only its prefix matters: the kernel is asked for the rest.
 void AppendRoute(std::vector<KernelEvent>& events, const nlmsghdr& message) {
-  const auto route = netlink::ParseRoute(message);
-  if (route && route->value.destination.address.is_v4()) {
+  if (const auto route = netlink::ParseRoute(message)) {
     events.emplace_back(flow::Change{flow::RouteChanged{route->value.destination}});
   }
 }
@@ -50,14 +49,13 @@ void ParseInto(std::vector<KernelEvent>& events, const nlmsghdr& message) {
       return AppendRoute(events, message);
     case RTM_NEWNEXTHOP:
     case RTM_DELNEXTHOP:
-      if (const auto nexthop = netlink::ParseNexthop(message)) {
-        events.emplace_back(flow::Change{flow::NexthopChanged{nexthop->value.id}});
-      }
+      return Append(events, netlink::ParseNexthop(message));
+    case RTM_NEWNEXTHOPBUCKET:
+      events.emplace_back(flow::Change{flow::NexthopChanged{netlink::ParseNexthopBucket(message)}});
       return;
     case RTM_NEWRULE:
     case RTM_DELRULE:
-      events.emplace_back(flow::Change{flow::EverythingChanged{}});
-      return;
+      return Append(events, netlink::ParseRule(message));
     default:
       return;
   }
@@ -120,8 +118,9 @@ struct Watcher::Subscriptions {
 };
 
 Result<std::unique_ptr<Watcher::Subscriptions>> Watcher::Subscriptions::Open() {
-  auto links = Subscribe({RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_RULE});
-  auto routes = Subscribe({RTNLGRP_IPV4_ROUTE, RTNLGRP_NEXTHOP});
+  auto links =
+      Subscribe({RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE});
+  auto routes = Subscribe({RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_NEXTHOP});
   auto neighs = Subscribe({RTNLGRP_NEIGH});
   auto dumps = netlink::Socket::Open({});
   for (const auto* socket : {&links, &routes, &neighs, &dumps}) {
@@ -148,25 +147,23 @@ Result<void> Watcher::Subscriptions::Read(const char* what, void (*request)(Mess
   return {};
 }
 
+// All of a table, of both families where it has two.
 Result<void> Watcher::Subscriptions::DumpLinks(std::vector<KernelEvent>& events) {
   if (auto links = Read("list links", netlink::AppendLinkDump, netlink::ParseLink, events); !links) return links;
-  const auto request = [](MessageBuffer& buffer, std::uint32_t seq) {
-    netlink::AppendAddressDump(buffer, seq, Family::kIpv4);
-  };
-  if (auto addresses = Read("list addresses", request, netlink::ParseAddress, events); !addresses) return addresses;
-  events.emplace_back(flow::Change{flow::EverythingChanged{}});  // rules share this subscription
-  return {};
+  const auto addresses = [](MessageBuffer& buffer, std::uint32_t seq) { netlink::AppendAddressDump(buffer, seq); };
+  if (auto read = Read("list addresses", addresses, netlink::ParseAddress, events); !read) return read;
+  const auto rules = [](MessageBuffer& buffer, std::uint32_t seq) { netlink::AppendRuleDump(buffer, seq); };
+  return Read("list rules", rules, netlink::ParseRule, events);
 }
 
 Result<void> Watcher::Subscriptions::DumpRoutes(std::vector<KernelEvent>& events) {
+  if (auto read = Read("list nexthops", netlink::AppendNexthopDump, netlink::ParseNexthop, events); !read) return read;
   events.emplace_back(flow::Change{flow::EverythingChanged{}});
   return {};
 }
 
 Result<void> Watcher::Subscriptions::DumpNeighs(std::vector<KernelEvent>& events) {
-  const auto request = [](MessageBuffer& buffer, std::uint32_t seq) {
-    netlink::AppendNeighDump(buffer, seq, Family::kIpv4);
-  };
+  const auto request = [](MessageBuffer& buffer, std::uint32_t seq) { netlink::AppendNeighDump(buffer, seq); };
   if (auto neighs = Read("list neighbours", request, netlink::ParseNeigh, events); !neighs) return neighs;
   // A MAC that changed there and back leaves no difference to be seen, but a flow may have been resolved in between.
   events.emplace_back(flow::Change{flow::EverythingChanged{}});

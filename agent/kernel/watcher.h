@@ -47,6 +47,8 @@ Result<DevlinkState> ReadDevlink();
 using Links = std::vector<netlink::Link>;
 using Addresses = std::vector<netlink::Address>;
 using Neighs = std::vector<netlink::Neigh>;
+using Nexthops = std::vector<netlink::NexthopObject>;
+using Rules = std::vector<netlink::Rule>;
 
 // Everything that the kernel had announced when the barrier was requested has been given to the sink before this.
 struct Barrier {
@@ -63,7 +65,8 @@ struct Trouble {
 
 using KernelEvent =
     std::variant<flow::Change, netlink::Event<netlink::Link>, netlink::Event<netlink::Address>,
-                 netlink::Event<netlink::Neigh>, Links, Addresses, Neighs, DevlinkState, Barrier, Overflow, Trouble>;
+                 netlink::Event<netlink::Neigh>, netlink::Event<netlink::NexthopObject>, netlink::Event<netlink::Rule>,
+                 Links, Addresses, Neighs, Nexthops, Rules, DevlinkState, Barrier, Overflow, Trouble>;
 
 // Takes a batch, on the watcher's thread; may block (then the kernel's queues fill, and a dump follows). False: stop.
 using Sink = std::function<bool(std::vector<KernelEvent>)>;

@@ -29,9 +29,10 @@ struct PortPrepared {
   std::string hint;
 };
 
-// Nothing of ours is left on the port.
+// Nothing of ours is left on the port; unless `clean` is false: then a BackendTrouble before this says what failed.
 struct PortReleased {
   std::uint32_t port = 0;
+  bool clean = true;
 };
 
 // All our entries of one port with their counters. `began` is before the first counter was read.
@@ -57,7 +58,7 @@ class Backend {
   Backend& operator=(const Backend&) = delete;
   virtual ~Backend() = default;
 
-  // Takes operations from the front of `operations`, as many as there is room for, and erases them there.
+  // Takes operations out of `operations`, as many as there is room for; the others stay there, in order.
   virtual void Submit(std::vector<flow::Operation>& operations) = 0;
 
   // Makes `port` ready: a place for filters, none of ours from an earlier run left, the classifier attached.

@@ -39,6 +39,12 @@ netlink::FlowerKey ToKey(const flow::Match& match) {
   if (match.source) key.ip_src = MaskedPrefix(*match.source);
   if (match.destination) key.ip_dst = MaskedPrefix(*match.destination);
   if (match.ttl_expires) key.ip_ttl = netlink::Masked<std::uint8_t>{0, 0xfe};
+  if (match.tos) key.ip_tos = netlink::Masked<std::uint8_t>{*match.tos, 0xff};
+  key.ip_proto = match.protocol;
+  key.src_port = match.source_port;
+  key.dst_port = match.destination_port;
+  // A fragment shows no ports, or not those that the kernel would look at.
+  if (match.source_port || match.destination_port) key.fragment = false;
   return key;
 }
 
@@ -55,21 +61,23 @@ std::vector<netlink::Action> ToActions(const flow::Action& action, std::uint16_t
 
 }  // namespace
 
-Place PlaceOf(const flow::Match& match) {
+Place PlaceOf(const flow::Match& match, std::uint8_t section) {
+  const bool v6 = match.ethertype == flow::kEthertypeIpv6;
   switch (match.table) {
     case Table::kGuard:
-      return {0, static_cast<std::uint16_t>(match.ttl_expires ? 1 : 2)};
+      return {0, static_cast<std::uint16_t>((match.ttl_expires ? 1 : 2) + (v6 ? 2 : 0))};
     case Table::kL2Source:
-      return {0, static_cast<std::uint16_t>(match.source ? 6 : 5)};
+      return {0, static_cast<std::uint16_t>((match.source ? 6 : 5) + (v6 ? 2 : 0))};
     case Table::kL2Destination:
+      return {ChainOf(match.table), static_cast<std::uint16_t>(v6 ? 2 : 1)};
     case Table::kL3:
       break;
   }
-  return {ChainOf(match.table), 1};
+  return {ChainOf(match.table), section};
 }
 
-netlink::Filter ToFilter(const flow::Rule& rule, flow::FlowId flow) {
-  const Place place = PlaceOf(rule.match);
+netlink::Filter ToFilter(const flow::Rule& rule, flow::FlowId flow, std::uint8_t section) {
+  const Place place = PlaceOf(rule.match, section);
   netlink::Filter filter;
   filter.id = {rule.match.port, netlink::kClsactIngress, place.chain, place.prio, rule.match.ethertype, HandleOf(flow)};
   filter.key = ToKey(rule.match);

@@ -2,15 +2,15 @@
 //
 // Rules as tc flower filters, and back to whose they are. Pure.
 //
-//   chain 0   prio 1   guard: TTL 0 and 1          trap
-//             prio 2   guard: martian sources      trap
-//             prio 5   L2 source                   goto chain 1
-//             prio 6   L2 source + IP source       goto chain 1      (a port has one shape or the other)
-//             prio 16  the classifier (cls_bpf): whatever was not matched
-//   chain 1   prio 1   L2 destination              goto chain 2
-//             prio 16  the classifier
-//   chain 2   prio 1   L3 routing flows            set MACs, TTL - 1, redirect
-//             prio 16  the classifier
+//   chain 0   prio 1, 3   guards: TTL (hop limit) 0 and 1     trap                  (IPv4, IPv6)
+//             prio 2, 4   guards: martian sources             trap
+//             prio 5, 7   L2 source                           goto chain 1
+//             prio 6      L2 source + IPv4 source             goto chain 1          (a port has one shape or the other)
+//             prio 16     the classifier: whatever was not matched
+//   chain 1   prio 1, 2   L2 destination                      goto chain 2
+//             prio 16     the classifier
+//   chain 2   prio 1..15  L3 routing flows, by section        set MACs, TTL - 1, redirect
+//             prio 16     the classifier
 //
 // One key shape and one ethertype per (chain, prio); `goto` lands on prio 1, so chains 1 and 2 begin there. Chains 0 to
 // 3 and priorities 1 to 16 are what every firmware takes (mlx5, lib/fs_chains.c).
@@ -35,10 +35,11 @@ struct Place {
 
   auto operator<=>(const Place&) const = default;
 };
-[[nodiscard]] Place PlaceOf(const flow::Match& match);
+// `section` is that of a match of the L3 table (flow/sections.h).
+[[nodiscard]] Place PlaceOf(const flow::Match& match, std::uint8_t section);
 
 // The filter that does what `rule` says.
-[[nodiscard]] netlink::Filter ToFilter(const flow::Rule& rule, flow::FlowId flow);
+[[nodiscard]] netlink::Filter ToFilter(const flow::Rule& rule, flow::FlowId flow, std::uint8_t section);
 
 // Handles begin high, where neither people nor the kernel's own numbering go.
 [[nodiscard]] constexpr std::uint32_t HandleOf(flow::FlowId flow) { return 0x80000000u | flow; }

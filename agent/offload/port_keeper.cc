@@ -100,7 +100,7 @@ tl::expected<void, PortKeeper::Refusal> PortKeeper::Probe(std::uint32_t port, co
   rule.match.port = port;
   rule.match.mac = MacAddress{{0x02, 'd', 'p', 'u', 'f', 0}};
   rule.action = flow::GotoTable{flow::Table::kL2Destination};
-  const netlink::Filter filter = ToFilter(rule, 0);
+  const netlink::Filter filter = ToFilter(rule, 0, 0);
   MessageBuffer add;
   if (auto appended = netlink::AppendFilterAdd(add, socket_.NextSeq(), filter); !appended) {
     return ExplainProbe(appended.error(), name);
@@ -179,21 +179,23 @@ Result<void> PortKeeper::RemoveClsact(std::uint32_t port) {
 }
 
 Result<std::vector<flow::Sample>> PortKeeper::ReadCounters(std::uint32_t port) {
-  netlink::FilterDump dump = FullDump(port);
-  dump.terse = true;
-  dump.ethertype = flow::kEthertypeIpv4;  // which leaves out the classifier: it has no terse form
-  auto filters = netlink::ListTerse(socket_, dump);
-  if (!filters && filters.error().code == EMSGSIZE) {  // a foreign filter without a terse form stands among ours
-    dump.terse = false;
-    filters = netlink::ListTerse(socket_, dump);
-  }
-  if (!filters) return tl::make_unexpected(filters.error());
   std::vector<flow::Sample> samples;
-  samples.reserve(filters->size());
-  for (const netlink::TerseFilter& filter : *filters) {
-    const auto owner = filter.cookie ? OwnerOf(*filter.cookie) : std::nullopt;
-    if (!owner) continue;
-    samples.push_back({owner->flow, filter.counters.packets, filter.counters.bytes, filter.in_hw});
+  // By ethertype, which leaves out the classifier: it has no terse form.
+  for (const std::uint16_t ethertype : {flow::kEthertypeIpv4, flow::kEthertypeIpv6}) {
+    netlink::FilterDump dump = FullDump(port);
+    dump.terse = true;
+    dump.ethertype = ethertype;
+    auto filters = netlink::ListTerse(socket_, dump);
+    if (!filters && filters.error().code == EMSGSIZE) {  // a foreign filter without a terse form stands among ours
+      dump.terse = false;
+      filters = netlink::ListTerse(socket_, dump);
+    }
+    if (!filters) return tl::make_unexpected(filters.error());
+    for (const netlink::TerseFilter& filter : *filters) {
+      const auto owner = filter.cookie ? OwnerOf(*filter.cookie) : std::nullopt;
+      if (!owner) continue;
+      samples.push_back({owner->flow, filter.counters.packets, filter.counters.bytes, filter.in_hw});
+    }
   }
   return samples;
 }

@@ -37,6 +37,12 @@ std::string Describe(const Job& job) {
                      id.handle);
 }
 
+// To be removed, and not there: with its chain, its qdisc (EINVAL, "Parent Qdisc doesn't exists") or its port.
+bool IsGone(const Error& error) {
+  const bool no_qdisc = error.code == EINVAL && error.extack.find("Qdisc") != std::string::npos;
+  return error.code == ENOENT || error.code == ENODEV || no_qdisc;
+}
+
 // What differs; null where nothing does.
 const char* Difference(const netlink::Filter& asked, const netlink::InstalledFilter& installed) {
   const netlink::Filter& found = installed.filter;
@@ -84,6 +90,7 @@ std::optional<Error> ReadBack(netlink::Socket& socket, const Job& job) {
 
 std::optional<Error> Judge(netlink::Socket& socket, const Job& job, const netlink::BatchResult& result) {
   if (result.outcome == netlink::Outcome::kFailed) {
+    if (job.kind == Operation::Kind::kRemove && IsGone(result.error)) return std::nullopt;
     Error error = result.error;
     error.doing = Describe(job);
     return error;

@@ -47,13 +47,19 @@ std::optional<Footing> TcBackend::FootingOf(std::uint32_t port) const {
 }
 
 void TcBackend::Submit(std::vector<flow::Operation>& operations) {
-  std::size_t taken = 0;
-  for (; taken < operations.size(); ++taken) {
-    const flow::Operation& operation = operations[taken];
-    Job job{operation.kind, operation.flow, ToFilter(operation.rule, operation.flow), operation.issued};
-    if (!programmers_[operation.flow % programmers_.size()]->TrySubmit(std::move(job))) break;
+  // A shard that is full, because its driver call hangs, say, must not stop the others; within a shard order is kept.
+  std::vector<bool> full(programmers_.size(), false);
+  std::vector<flow::Operation> left;
+  for (flow::Operation& operation : operations) {
+    const std::size_t shard = operation.flow % programmers_.size();
+    if (!full[shard]) {
+      Job job{operation.kind, operation.flow, ToFilter(operation.rule, operation.flow, operation.section),
+              operation.issued};
+      full[shard] = !programmers_[shard]->TrySubmit(std::move(job));
+    }
+    if (full[shard]) left.push_back(std::move(operation));
   }
-  operations.erase(operations.begin(), operations.begin() + static_cast<std::ptrdiff_t>(taken));
+  operations = std::move(left);
 }
 
 void TcBackend::Prepare(std::uint32_t port, const std::string& name) {
@@ -117,7 +123,7 @@ void TcBackend::HandleRelease(const Request& request) {
     const std::lock_guard lock(mutex_);
     footings_.erase(request.port);
   }
-  sink_(PortReleased{request.port});
+  sink_(PortReleased{request.port, released.has_value()});
 }
 
 void TcBackend::HandleSweep(const Request& request) {

@@ -28,10 +28,11 @@ class Decision : public testing::Test {
     route->table = RT_TABLE_MAIN;
     route->type = RTN_UNICAST;
     route->nexthops = {{2, IpAddress::V4(10, 1, 0, 1), 0, 1, false}};
-    ports[2] = {"p0", true, 1500};
-    ports[7] = {"pf0vf0", true, 1500};
+    ports[2] = {"p0", true, 1500, ""};
+    ports[7] = {"pf0vf0", true, 1500, ""};
+    question.miss.protocol = 17;
   }
-  Answer Ask() const { return Decide(question, path, route, ports, settings); }
+  Answer Ask() const { return Decide(question, path, route, {ports, nexthops, rules, hash_v4, hash_v6}, settings); }
   void ExpectSoftware(const char* reason_part) const {
     const Answer answer = Ask();
     EXPECT_EQ(answer.verdict, Answer::Verdict::kSoftware);
@@ -42,13 +43,16 @@ class Decision : public testing::Test {
   PathAnswer path;
   Result<netlink::Route> route{netlink::Route{}};
   DecisionPorts ports;
+  NexthopMirror nexthops;
+  RuleMirror rules;
+  HashPolicy hash_v4, hash_v6;
   DecisionSettings settings;
 };
 
 TEST_F(Decision, ASinglePathToAPortIsOffloadedWithItsDependencies) {
   const Answer answer = Ask();
   EXPECT_EQ(answer.verdict, Answer::Verdict::kForward);
-  EXPECT_TRUE(answer.source_valid);
+  EXPECT_EQ(answer.source, flow::SourceVerdict::kValid);
   EXPECT_EQ(answer.adjacency, (flow::Adjacency{2, path.source_mac, path.destination_mac}));
   EXPECT_EQ(answer.dependencies.route, route->destination);
   EXPECT_EQ(answer.dependencies.links, std::vector<std::uint32_t>{2});
@@ -57,6 +61,7 @@ TEST_F(Decision, ASinglePathToAPortIsOffloadedWithItsDependencies) {
 
 TEST_F(Decision, AnOnLinkDestinationDependsOnItsOwnNeighbour) {
   route->nexthops = {{2, {}, 0, 1, false}};
+  path.next_hop = question.miss.destination;
   EXPECT_EQ(Ask().dependencies.neighs, (std::vector<flow::NeighKey>{{2, question.miss.destination}}));
 }
 
@@ -64,16 +69,16 @@ TEST_F(Decision, AnUnresolvedNeighbourMakesItWait) {
   path.result = PathAnswer::Result::kNoNeigh;
   const Answer answer = Ask();
   EXPECT_EQ(answer.verdict, Answer::Verdict::kWait);
-  EXPECT_TRUE(answer.source_valid);
+  EXPECT_EQ(answer.source, flow::SourceVerdict::kValid);
   EXPECT_FALSE(answer.dependencies.neighs.empty());
 }
 
 TEST_F(Decision, ARefusedSourceIsNotValidThoughTheLookupForwards) {
   route = MakeError(EXDEV, "ask for the route");
-  EXPECT_FALSE(Ask().source_valid);
+  EXPECT_EQ(Ask().source, flow::SourceVerdict::kInvalid);
   ExpectSoftware("rp_filter");
   route = MakeError(EINVAL, "ask for the route");
-  EXPECT_FALSE(Ask().source_valid);
+  EXPECT_EQ(Ask().source, flow::SourceVerdict::kInvalid);
   ExpectSoftware("martian");
 }
 
@@ -96,10 +101,74 @@ TEST_F(Decision, APacketThatWouldNotFitStaysInSoftwareUnlessSizesAreTrusted) {
   EXPECT_EQ(Ask().verdict, Answer::Verdict::kForward);
 }
 
-TEST_F(Decision, SeveralPathsStayInSoftwareAndAllAreDependencies) {
+TEST_F(Decision, SeveralPathsNeedWhatTheHashPolicyLooksAtAndAllAreDependencies) {
   route->nexthops.push_back({3, IpAddress::V4(10, 2, 0, 1), 0, 1, false});
-  ExpectSoftware("several paths");
+  EXPECT_EQ(Ask().verdict, Answer::Verdict::kForward);
   EXPECT_EQ(Ask().dependencies.links, (std::vector<std::uint32_t>{2, 3}));
+  EXPECT_EQ(Ask().fields, flow::kFieldSource);
+  hash_v4.policy = 1;
+  EXPECT_EQ(Ask().fields, flow::kFieldSource | flow::kFieldProtocol | flow::kFieldPorts);
+  hash_v4 = {3, 0x30};
+  EXPECT_EQ(Ask().fields, flow::kFieldProtocol | flow::kFieldPorts);
+  EXPECT_TRUE(Ask().uniform);
+}
+
+TEST_F(Decision, AProtocolThatTheKernelCannotBeAskedAboutStaysInSoftwareOnSeveralPaths) {
+  question.miss.protocol = 47;
+  EXPECT_EQ(Ask().verdict, Answer::Verdict::kForward);
+  route->nexthops.push_back({3, IpAddress::V4(10, 2, 0, 1), 0, 1, false});
+  ExpectSoftware("IP protocol 47");
+}
+
+TEST_F(Decision, ARouteThatOnlyNamesItsNexthopHasTheMembersOfThat) {
+  route->nexthops.clear();
+  route->nexthop_id = 20;
+  nexthops.Reset({{.id = 20, .group = {11, 12}},
+                  {.id = 11, .ifindex = 2, .gateway = IpAddress::V4(10, 1, 0, 1)},
+                  {.id = 12, .ifindex = 3, .gateway = IpAddress::V4(10, 2, 0, 1)}});
+  const Answer answer = Ask();
+  EXPECT_EQ(answer.dependencies.nexthop_ids, (std::vector<std::uint32_t>{20, 11, 12}));
+  EXPECT_EQ(answer.dependencies.links, (std::vector<std::uint32_t>{2, 3}));
+  EXPECT_EQ(answer.dependencies.neighs.size(), 2u);
+  EXPECT_EQ(answer.fields, flow::kFieldSource) << "two members: the hash decides";
+}
+
+TEST_F(Decision, ThePathTakenIsADependencyInAnyCase) {
+  route->nexthops.clear();
+  EXPECT_EQ(Ask().dependencies.links, std::vector<std::uint32_t>{2});
+  EXPECT_EQ(Ask().dependencies.neighs, (std::vector<flow::NeighKey>{{2, path.next_hop}}));
+}
+
+TEST_F(Decision, WhatARuleLooksAtIsInTheKey) {
+  netlink::Rule rule;
+  rule.family = Family::kIpv4;
+  rule.source = *IpPrefix::Parse("10.0.0.0/8");
+  rules.Reset({rule});
+  EXPECT_EQ(Ask().fields, flow::kFieldSource);
+  EXPECT_FALSE(Ask().uniform);
+  rule.obscure = true;
+  rules.Reset({rule});
+  ExpectSoftware("policy rule");
+}
+
+TEST_F(Decision, ARefusalWhileThePathDoesNotForwardSaysNothingOfTheSource) {
+  path.result = PathAnswer::Result::kBlackhole;
+  route = MakeError(EINVAL, "ask for the route");
+  EXPECT_EQ(Ask().source, flow::SourceVerdict::kUnknown);
+  route = MakeError(ENOBUFS, "ask for the route");
+  path.result = PathAnswer::Result::kForward;
+  EXPECT_EQ(Ask().source, flow::SourceVerdict::kUnknown);
+}
+
+TEST_F(Decision, Ipv6SourcesThatStayOnTheLinkAreInvalid) {
+  question.miss.destination = *IpAddress::Parse("2001:db8::1");
+  for (const char* source : {"fe80::1", "ff02::1", "::1", "::", "::ffff:10.0.0.1"}) {
+    question.miss.source = *IpAddress::Parse(source);
+    EXPECT_EQ(Ask().source, flow::SourceVerdict::kInvalid) << source;
+    ExpectSoftware("scope");
+  }
+  question.miss.source = *IpAddress::Parse("2001:db8:1::1");
+  EXPECT_EQ(Ask().verdict, Answer::Verdict::kForward);
 }
 
 TEST_F(Decision, AnEgressThatIsNoReadyPortStaysInSoftware) {

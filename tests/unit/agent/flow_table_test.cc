@@ -53,11 +53,11 @@ TEST(FlowTable, DependenciesAreFoundUntilTheyAreReplaced) {
   FlowTable table;
   Flow& flow = table.Obtain(To("192.0.2.1"), {});
   const NeighKey neigh{5, IpAddress::V4(10, 0, 0, 1)};
-  table.SetDependencies(flow, {std::nullopt, 254, 17, {5, 6}, {neigh}});
+  table.SetDependencies(flow, {std::nullopt, 254, {17}, {5, 6}, {neigh}});
   EXPECT_EQ(table.Affected(LinkChanged{6}), std::vector{flow.id});
   EXPECT_EQ(table.Affected(NexthopChanged{17}), std::vector{flow.id});
   EXPECT_EQ(table.Affected(NeighChanged{neigh}), std::vector{flow.id});
-  table.SetDependencies(flow, {std::nullopt, 254, 0, {5}, {}});
+  table.SetDependencies(flow, {std::nullopt, 254, {}, {5}, {}});
   EXPECT_TRUE(table.Affected(LinkChanged{6}).empty());
   EXPECT_TRUE(table.Affected(NexthopChanged{17}).empty());
   EXPECT_TRUE(table.Affected(NeighChanged{neigh}).empty());
@@ -66,7 +66,7 @@ TEST(FlowTable, DependenciesAreFoundUntilTheyAreReplaced) {
 TEST(FlowTable, AnErasedFlowIsInNoIndex) {
   FlowTable table;
   Flow& flow = table.Obtain(To("192.0.2.1"), {});
-  table.SetDependencies(flow, {std::nullopt, 254, 17, {5}, {{5, IpAddress::V4(10, 0, 0, 1)}}});
+  table.SetDependencies(flow, {std::nullopt, 254, {17}, {5}, {{5, IpAddress::V4(10, 0, 0, 1)}}});
   table.Erase(flow.id);
   EXPECT_TRUE(table.Affected(LinkChanged{5}).empty());
   EXPECT_TRUE(table.Affected(LinkChanged{7}).empty());

@@ -19,7 +19,7 @@ Rule Routing() {
 }
 
 TEST(FlowerMapping, ARoutingFlowSetsMacsAndTtlAndRedirects) {
-  const netlink::Filter filter = ToFilter(Routing(), 3);
+  const netlink::Filter filter = ToFilter(Routing(), 3, 1);
   EXPECT_EQ(filter.id.ifindex, 7u);
   EXPECT_EQ(filter.id.chain, 2u);
   EXPECT_EQ(filter.id.prio, 1u);
@@ -41,8 +41,8 @@ TEST(FlowerMapping, TheTtlGuardMatchesZeroAndOneAndTraps) {
   guard.match.table = Table::kGuard;
   guard.match.port = 7;
   guard.match.ttl_expires = true;
-  const netlink::Filter filter = ToFilter(guard, 1);
-  EXPECT_EQ(PlaceOf(guard.match), (Place{0, 1}));
+  const netlink::Filter filter = ToFilter(guard, 1, 0);
+  EXPECT_EQ(PlaceOf(guard.match, 0), (Place{0, 1}));
   EXPECT_EQ(filter.key.ip_ttl, (netlink::Masked<std::uint8_t>{0, 0xfe}));
   EXPECT_TRUE(std::holds_alternative<netlink::TrapAction>(filter.actions.at(0)));
 }
@@ -52,7 +52,7 @@ TEST(FlowerMapping, AMartianGuardHasThePrefixAsItsMask) {
   guard.match.table = Table::kGuard;
   guard.match.port = 7;
   guard.match.source = IpPrefix::Parse("224.0.0.0/3");
-  const netlink::Filter filter = ToFilter(guard, 1);
+  const netlink::Filter filter = ToFilter(guard, 1, 0);
   ASSERT_TRUE(filter.key.ip_src);
   EXPECT_EQ(filter.key.ip_src->value, IpAddress::V4(224, 0, 0, 0));
   EXPECT_EQ(filter.key.ip_src->mask, IpAddress::V4(224, 0, 0, 0));
@@ -73,7 +73,7 @@ TEST(FlowerMapping, NoTwoKeyShapesShareAPlace) {
   martian.table = Table::kGuard;
   martian.source = IpPrefix::Parse("127.0.0.0/8");
   std::set<Place> places;
-  for (const Match& match : {source, checked, destination, routing, ttl, martian}) places.insert(PlaceOf(match));
+  for (const Match& match : {source, checked, destination, routing, ttl, martian}) places.insert(PlaceOf(match, 1));
   EXPECT_EQ(places.size(), 6u);
 }
 
@@ -84,8 +84,8 @@ TEST(FlowerMapping, GotoLandsWhereTheNextTableBegins) {
   rule.action = flow::GotoTable{Table::kL2Destination};
   Match next;
   next.table = Table::kL2Destination;
-  const netlink::Filter filter = ToFilter(rule, 1);
-  EXPECT_EQ((Place{std::get<netlink::GotoAction>(filter.actions.at(0)).chain, 1}), PlaceOf(next));
+  const netlink::Filter filter = ToFilter(rule, 1, 1);
+  EXPECT_EQ((Place{std::get<netlink::GotoAction>(filter.actions.at(0)).chain, 1}), PlaceOf(next, 1));
 }
 
 TEST(FlowerMapping, ACookieSaysWhoseTheFilterIsAndAForeignOneSaysNothing) {

@@ -78,11 +78,43 @@ TEST(AddressMirror, OwnAddressesAreMartianSources) {
   const netlink::Address address{3, IpAddress::V4(10, 0, 7, 1), 24, 0, 0};
   EXPECT_EQ(mirror.Apply(Event<netlink::Address>{address}).size(), 1u);
   EXPECT_TRUE(mirror.Apply(Event<netlink::Address>{address}).empty()) << "a repeated announcement";
-  const auto martians = mirror.Martians();
+  const auto everywhere = [](std::uint32_t) { return true; };
+  const auto martians = mirror.Martians(everywhere);
   EXPECT_NE(std::ranges::find(martians, IpPrefix::Host(address.local)), martians.end());
   EXPECT_NE(std::ranges::find(martians, *IpPrefix::Parse("127.0.0.0/8")), martians.end());
   EXPECT_EQ(mirror.Apply({address, true}).size(), 2u) << "its own route, and those that prefer it as their source";
-  EXPECT_EQ(mirror.Martians().size(), 3u);
+  EXPECT_EQ(std::ranges::count_if(mirror.Martians(everywhere), [](const IpPrefix& p) { return p.address.is_v4(); }), 3);
+}
+
+TEST(AddressMirror, AnAddressOfAnotherRoutingDomainIsNoMartian) {
+  AddressMirror mirror;
+  const netlink::Address address{3, IpAddress::V4(10, 0, 7, 1), 24, 0, 0};
+  (void)mirror.Apply(Event<netlink::Address>{address});
+  const auto martians = mirror.Martians([](std::uint32_t ifindex) { return ifindex != 3; });
+  EXPECT_EQ(std::ranges::find(martians, IpPrefix::Host(address.local)), martians.end());
+}
+
+TEST(NexthopMirror, AGroupHasItsMembersAsLongAsTheyAreThere) {
+  NexthopMirror mirror;
+  EXPECT_EQ(mirror.Reset({{.id = 11, .ifindex = 2}, {.id = 12, .ifindex = 3}, {.id = 20, .group = {11, 12}}}).size(),
+            3u);
+  EXPECT_EQ(mirror.Members(20).size(), 3u);
+  EXPECT_EQ(mirror.Apply({{.id = 12}, true}).size(), 1u);
+  EXPECT_EQ(mirror.Members(20).size(), 2u);
+  EXPECT_EQ(mirror.Members(11).size(), 1u);
+  EXPECT_TRUE(mirror.Members(99).empty());
+  EXPECT_TRUE(mirror.Reset({{.id = 11, .ifindex = 2}, {.id = 20, .group = {11, 12}}}).empty()) << "nothing new";
+}
+
+TEST(RuleMirror, OneOfTwoThatLookTheSameGoesAtATime) {
+  RuleMirror mirror;
+  netlink::Rule rule;
+  rule.family = Family::kIpv4;
+  (void)mirror.Apply({rule, false});
+  (void)mirror.Apply({rule, false});
+  EXPECT_EQ(mirror.all().size(), 2u);
+  (void)mirror.Apply({rule, true});
+  EXPECT_EQ(mirror.all().size(), 1u);
 }
 
 }  // namespace

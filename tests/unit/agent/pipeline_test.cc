@@ -237,7 +237,7 @@ TEST(Pipeline, NothingIsOffloadedOnAPortWhoseGuardsAreRefused) {
   World world;
   world.Route(World::kServer);
   world.refusal = Error{EOPNOTSUPP, "add the guard", "ttl match not supported"};
-  world.pipeline.SetMartians({{IpAddress::V4(127, 0, 0, 0), 8}, {IpAddress::V4(10, 1, 0, 2), 32}}, world.now);
+  world.AddMartian({IpAddress::V4(10, 1, 0, 2), 32});
   world.Run();
   world.refusal.reset();
   world.Send(World::kServer);
@@ -262,7 +262,7 @@ TEST(Pipeline, ABadSourceMakesNoEntryAndCostsOthersNothing) {
 
 TEST(Pipeline, APortThatChecksSourcesHasTheSourceInItsL2SourceEntries) {
   World world;
-  world.pipeline.SetPort({World::kPod, World::kPodRouterMac, true}, world.now);
+  world.SetPort(World::kPod, World::kPodRouterMac, [](Port& port) { port.checks_sources = true; });
   world.Route(World::kServer);
   world.Send(World::kServer);
   for (const auto& [id, entry] : world.hardware) {
@@ -270,7 +270,10 @@ TEST(Pipeline, APortThatChecksSourcesHasTheSourceInItsL2SourceEntries) {
     EXPECT_EQ(entry.rule.match.source, IpPrefix::Host(World::kPodAddress));
   }
   world.Change(RouteChanged{*IpPrefix::Parse("10.0.7.0/24")});
-  EXPECT_EQ(world.Entries(Table::kL2Source), 0u) << "a route to the source may change whether it is valid";
+  EXPECT_EQ(world.Entries(Table::kL2Source), 1u) << "asked about, and still valid";
+  world.bad_sources.insert(World::kPodAddress);
+  world.Change(RouteChanged{*IpPrefix::Parse("10.0.7.0/24")});
+  EXPECT_EQ(world.Entries(Table::kL2Source), 0u);
   EXPECT_NE(world.Entry(World::kServer), nullptr);
 }
 
@@ -315,7 +318,7 @@ TEST(Pipeline, AnEntryThatSomebodyElseDeletedIsPutBack) {
 TEST(Pipeline, AFlowThatWaitedForAGuardIsOffloadedWhenTheGuardStands) {
   World world;
   world.Route(World::kServer);
-  world.pipeline.SetMartians({{IpAddress::V4(127, 0, 0, 0), 8}, {IpAddress::V4(10, 1, 0, 2), 32}}, world.now);
+  world.AddMartian({IpAddress::V4(10, 1, 0, 2), 32});
   world.pipeline.OnMiss(world.MissTo(World::kServer), world.now);
   world.Ask();  // before the new guard is in hardware
   EXPECT_EQ(world.Entry(World::kServer), nullptr);
@@ -329,7 +332,7 @@ TEST(Pipeline, AGuardOnItsWayDoesNotThrowOutWhatIsOffloaded) {
   world.Route(World::kServer);
   world.Send(World::kServer);
   world.log.clear();
-  world.pipeline.SetMartians({{IpAddress::V4(127, 0, 0, 0), 8}, {IpAddress::V4(10, 1, 0, 2), 32}}, world.now);
+  world.AddMartian({IpAddress::V4(10, 1, 0, 2), 32});
   world.Change(EverythingChanged{});
   for (const Operation& operation : world.log) EXPECT_NE(operation.kind, Operation::Kind::kRemove);
 }
@@ -373,7 +376,7 @@ TEST(Pipeline, ASourceThatBecameInvalidLetsTheNextPacketAskForItself) {
 }
 
 TEST(Pipeline, TheEntryLimitKeepsFurtherFlowsInSoftware) {
-  World world({.max_entries = 4 + 2 + 3});  // guards, L2, three flows
+  World world({.max_entries = 2 + 3});  // L2, three flows; guards do not count
   for (std::uint8_t i = 1; i <= 6; ++i) {
     world.Route(IpAddress::V4(192, 0, 2, i));
     world.Send(IpAddress::V4(192, 0, 2, i));
@@ -381,11 +384,122 @@ TEST(Pipeline, TheEntryLimitKeepsFurtherFlowsInSoftware) {
   EXPECT_EQ(world.hardware.size(), 9u);
 }
 
+TEST(Pipeline, AGuardThatIsNotInHardwareAnyMoreIsWrittenAgain) {
+  World world;
+  const auto guards = world.Entries(Table::kGuard);
+  std::vector<Sample> samples;
+  for (const auto& [id, entry] : world.hardware) {
+    if (entry.rule.match.port == World::kPod) samples.push_back({id, 0, 0, false});
+  }
+  world.now += 1s;
+  world.log.clear();
+  world.pipeline.OnSweep(World::kPod, samples, world.now);
+  world.Run();
+  EXPECT_EQ(world.log.size(), samples.size());
+  EXPECT_EQ(world.Entries(Table::kGuard), guards);
+}
+
+TEST(Pipeline, GuardsStandAlsoWhereTheTableIsFull) {
+  World world({.max_entries = 3});
+  world.Route(World::kServer);
+  world.Send(World::kServer);
+  world.AddMartian({IpAddress::V4(10, 1, 0, 2), 32});
+  world.Run();
+  EXPECT_EQ(world.Entries(Table::kGuard), 6u);
+}
+
+TEST(Pipeline, ABadSourceNowAndThenDoesNotKeepTheDestinationInSoftware) {
+  World world;
+  world.Route(World::kServer);
+  const IpAddress spoofed = IpAddress::V4(10, 9, 9, 9);
+  const IpAddress other = IpAddress::V4(198, 51, 100, 1);
+  world.bad_sources.insert(spoofed);
+  world.Route(other);
+  world.Send(other);  // the pod's own address is known to be valid
+  world.pipeline.OnMiss(world.MissTo(World::kServer, spoofed), world.now);
+  world.Run();
+  world.Change(RouteChanged{*IpPrefix::Parse("192.0.2.0/24")});
+  world.Send(World::kServer);
+  EXPECT_NE(world.Entry(World::kServer), nullptr);
+}
+
+TEST(Pipeline, AnUnrelatedLinkOrNexthopLeavesCheckedSourcesInHardware) {
+  World world;
+  world.SetPort(World::kPod, World::kPodRouterMac, [](Port& port) { port.checks_sources = true; });
+  world.Route(World::kServer);
+  world.Send(World::kServer);
+  world.log.clear();
+  world.Change(LinkChanged{99});
+  world.Change(NexthopChanged{12345});
+  EXPECT_EQ(world.Entries(Table::kL2Source), 1u);
+  EXPECT_TRUE(world.log.empty());
+}
+
+TEST(Pipeline, ADestinationWithoutARouteDoesNotRevokeItsSource) {
+  World world;
+  world.Route(World::kServer);
+  world.Send(World::kServer);
+  (void)world.pipeline.TakeSourceUpdates();
+  world.routes[World::kServer] = {};
+  world.routes[World::kServer].reason = "no route";  // and nothing about the source
+  world.Change(RouteChanged{*IpPrefix::Parse("192.0.2.0/24")});
+  EXPECT_EQ(world.Entry(World::kServer), nullptr);
+  EXPECT_TRUE(world.pipeline.TakeSourceUpdates().empty());
+}
+
+TEST(Pipeline, ASampleFromBeforeAReplaceIsNotCountedTwice) {
+  World world;
+  world.Route(World::kServer);
+  world.Send(World::kServer);
+  world.Hit(Table::kL3, 1000);
+  world.Pass(1s);
+  std::vector<Sample> old;
+  for (const auto& [id, entry] : world.hardware) old.push_back({id, entry.packets, 0, true});
+  const TimePoint began = world.now;
+  world.Route(World::kServer, MacAddress{{0x0b, 0, 0, 0, 0, 0x99}});
+  world.now += 1s;
+  world.Change(RouteChanged{*IpPrefix::Parse("192.0.2.0/24")});
+  world.pipeline.OnSweep(World::kPod, old, began);
+  for (const auto& [id, flow] : world.pipeline.flows().all()) {
+    if (flow.match.table == Table::kL3) {
+      EXPECT_EQ(flow.packets, 1000u);
+    }
+  }
+}
+
+TEST(Pipeline, AMarkIsSettledAlthoughNewFlowsKeepComing) {
+  World world;
+  world.Route(World::kServer);
+  world.pipeline.OnMiss(world.MissTo(World::kServer), world.now);
+  const Epoch mark = world.pipeline.Mark();
+  EXPECT_FALSE(world.pipeline.SettledThrough(mark));
+  world.Run();
+  EXPECT_TRUE(world.pipeline.SettledThrough(mark));
+  world.pipeline.OnMiss(world.MissTo(IpAddress::V4(198, 51, 100, 9)), world.now);
+  EXPECT_TRUE(world.pipeline.SettledThrough(mark));
+  EXPECT_FALSE(world.pipeline.settled());
+}
+
+TEST(Pipeline, WithOffloadOffTheHardwareIsEmptyAndStaysSo) {
+  World world;
+  world.Route(World::kServer);
+  world.Send(World::kServer);
+  world.SetPort(World::kPod, World::kPodRouterMac, [](Port& port) { port.offload = false; });
+  world.Run();
+  world.Send(World::kServer);
+  for (const auto& [id, entry] : world.hardware) EXPECT_NE(entry.rule.match.port, World::kPod);
+  world.SetPort(World::kPod, World::kPodRouterMac);
+  world.Run();
+  world.now += 6s;
+  world.Send(World::kServer);
+  EXPECT_NE(world.Entry(World::kServer), nullptr);
+}
+
 TEST(Pipeline, FlushRemovesWhatIsSelectedAndLeavesGuards) {
   World world;
   world.Route(World::kServer);
   world.Send(World::kServer);
-  EXPECT_EQ(world.pipeline.Flush([](const Flow&) { return true; }, world.now), 3u);
+  EXPECT_EQ(world.pipeline.Flush([](const Flow&) { return true; }), 3u);
   world.Run();
   EXPECT_EQ(world.hardware.size(), world.Entries(Table::kGuard));
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cerrno>
+#include <functional>
 #include <map>
 #include <set>
 #include <utility>
@@ -27,17 +28,31 @@ class World {
   inline static const IpAddress kServer = IpAddress::V4(192, 0, 2, 1);
 
   explicit World(Limits limits = {}) : pipeline(limits) {
-    pipeline.SetMartians({{IpAddress::V4(127, 0, 0, 0), 8}}, now);
-    pipeline.SetPort({kPod, kPodRouterMac, false}, now);
-    pipeline.SetPort({kUplink, kUplinkMac, false}, now);
+    SetPort(kPod, kPodRouterMac);
+    SetPort(kUplink, kUplinkMac);
     Run();
+  }
+
+  void SetPort(
+      std::uint32_t ifindex, const MacAddress& router_mac, const std::function<void(Port&)>& change = [](Port&) {}) {
+    Port port;
+    port.ifindex = ifindex;
+    port.router_mac = router_mac;
+    port.martians = {{IpAddress::V4(127, 0, 0, 0), 8}};
+    change(port);
+    pipeline.SetPort(port, now);
+  }
+  // An address of the machine's own appears, to be guarded against on both ports.
+  void AddMartian(const IpPrefix& martian) {
+    SetPort(kPod, kPodRouterMac, [&](Port& port) { port.martians.push_back(martian); });
+    SetPort(kUplink, kUplinkMac, [&](Port& port) { port.martians.push_back(martian); });
   }
 
   // The kernel forwards to `destination` by the uplink, to the neighbour with this MAC.
   void Route(const IpAddress& destination, const MacAddress& neighbour = kPeerMac) {
     Answer answer;
     answer.verdict = Answer::Verdict::kForward;
-    answer.source_valid = true;
+    answer.source = SourceVerdict::kValid;
     answer.adjacency = {kUplink, kUplinkMac, neighbour};
     answer.dependencies.route = IpPrefix::Canonical(destination, 24);
     answer.dependencies.table = 254;
@@ -53,7 +68,17 @@ class World {
   }
 
   [[nodiscard]] Miss MissTo(const IpAddress& destination, const IpAddress& source = kPodAddress) const {
-    return {kPod, kUntagged, kEthertypeIpv4, kPodMac, kPodRouterMac, source, destination};
+    Miss miss;
+    miss.port = kPod;
+    miss.source_mac = kPodMac;
+    miss.destination_mac = kPodRouterMac;
+    miss.source = source;
+    miss.destination = destination;
+    miss.protocol = 17;
+    miss.source_port = 40000;
+    miss.destination_port = 7;
+    if (destination.is_v6()) miss.ethertype = kEthertypeIpv6;
+    return miss;
   }
   void Send(const IpAddress& destination) {
     pipeline.OnMiss(MissTo(destination), now);
@@ -130,8 +155,9 @@ class World {
   std::set<IpAddress> bad_sources;
   std::map<FlowId, Installed> hardware;
   std::vector<Operation> log;
-  std::optional<Error> refusal;  // of every add and replace, while set
-  bool paused = false;           // nothing is programmed
+  std::optional<Error> refusal;          // of every add and replace, while set
+  std::optional<Error> removal_refusal;  // of every removal, while set
+  bool paused = false;                   // nothing is programmed
 
  private:
   Answer AnswerTo(const Question& question) const {
@@ -140,11 +166,12 @@ class World {
     if (route != routes.end()) {
       answer = route->second;
     } else {
-      answer.source_valid = true;
+      answer.source = SourceVerdict::kValid;
       answer.reason = "no route";
     }
     if (bad_sources.contains(question.miss.source)) {
       answer = {};
+      answer.source = SourceVerdict::kInvalid;
       answer.reason = "the source is not acceptable (martian)";
     }
     answer.question = question;
@@ -153,8 +180,10 @@ class World {
 
   Outcome Execute(const Operation& operation) {
     Outcome outcome{operation.kind, operation.flow, std::nullopt, operation.issued};
-    if (operation.kind == Operation::Kind::kRemove) {
-      if (hardware.erase(operation.flow) == 0) outcome.error = Error{ENOENT, "delete", {}};
+    if (operation.kind == Operation::Kind::kRemove && removal_refusal) {
+      outcome.error = removal_refusal;
+    } else if (operation.kind == Operation::Kind::kRemove) {
+      hardware.erase(operation.flow);  // one that is not there is gone
     } else if (refusal) {
       outcome.error = refusal;
     } else {

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a change among the kernel's tables means for flows and for validated sources.
+#include "agent/flow/pipeline.h"
+
+namespace dpuflow::flow {
+
+void Pipeline::OnChange(const Change& change, TimePoint /*now*/) {
+  RevokeSources(change);
+  for (const FlowId id : table_.Affected(change)) {
+    if (Flow* flow = table_.Find(id)) MarkDirty(*flow);
+  }
+}
+
+// Where a port checks sources, whether one is valid depends on routes, and these may vanish with a link or a nexthop
+// without a word. The classifier's permission goes at once, since the next packet brings it back; entries in hardware are
+// asked about.
+void Pipeline::RevokeSources(const Change& change) {
+  if (std::holds_alternative<EverythingChanged>(change)) return sources_.RevokeAll();
+  const auto* route = std::get_if<RouteChanged>(&change);
+  const auto* link = std::get_if<LinkChanged>(&change);
+  const bool silent_routes = link != nullptr || std::holds_alternative<NexthopChanged>(change);
+  bool checks = false;
+  for (const auto& [ifindex, state] : ports_) {
+    checks |= state.port.checks_sources;
+    if ((silent_routes && state.port.checks_sources) || (link != nullptr && link->ifindex == ifindex)) {
+      sources_.RevokePort(ifindex);
+    }
+  }
+  if (!checks) return;
+  if (route != nullptr) sources_.RevokeIn(route->destination);
+  if (!silent_routes) return;
+  for (const FlowId id : table_.checked_sources()) MarkDirtyToAsk(*table_.Find(id));
+}
+
+void Pipeline::MarkDirty(Flow& flow) {
+  const auto port = ports_.find(flow.match.port);
+  if (port == ports_.end()) return;
+  const Port& settings = port->second.port;
+  switch (flow.match.table) {
+    case Table::kGuard:
+      return;
+    case Table::kL2Source:
+      // A port has one shape or the other.
+      if (flow.match.source.has_value() != (settings.checks_sources && flow.match.ethertype == kEthertypeIpv4)) {
+        return Leave(flow);
+      }
+      if (flow.match.source) MarkDirtyToAsk(flow);
+      return;
+    case Table::kL2Destination:
+      if (flow.match.mac != settings.router_mac) Leave(flow);
+      return;
+    case Table::kL3:
+      MarkDirtyToAsk(flow);
+  }
+}
+
+void Pipeline::MarkDirtyToAsk(Flow& flow) {
+  if (flow.dirty || flow.leaving || !flow.answered) return;
+  flow.dirty = true;
+  ++counters_.dirtied;
+  dirty_.emplace_back(flow.id, cause_);
+  ledger_.Open(cause_);
+}
+
+}  // namespace dpuflow::flow

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Ports that take part, and their guards.
+#include <algorithm>
+
+#include "agent/flow/pipeline.h"
+
+namespace dpuflow::flow {
+
+void Pipeline::SetPort(const Port& port, TimePoint now) {
+  PortState& state = ports_[port.ifindex];
+  const bool changed = !(state.port == port);
+  if (state.port.martians != port.martians)
+    sources_.RevokePort(port.ifindex);  // what became ours is no source any more
+  state.port = port;
+  if (!port.offload) {
+    for (const FlowId id : table_.OnPort(port.ifindex)) {
+      if (Flow* flow = table_.Find(id)) Leave(*flow);
+    }
+    CountGuards(state);
+    return;
+  }
+  EnsureGuards(state, now);
+  if (!changed) return;
+  for (const FlowId id : table_.OnPort(port.ifindex)) {
+    if (Flow* flow = table_.Find(id)) MarkDirty(*flow);
+  }
+}
+
+void Pipeline::RemovePort(std::uint32_t ifindex) {
+  for (const FlowId id : table_.OnPort(ifindex)) Forget(id);
+  sources_.RevokePort(ifindex);
+  counters_.misses_by_port.erase(ifindex);
+  ports_.erase(ifindex);
+}
+
+void Pipeline::EnsureGuards(PortState& state, TimePoint now) {
+  std::vector<FlowId> standing;
+  const auto guard = [&](std::uint16_t ethertype, const std::optional<IpPrefix>& source) {
+    Match match;
+    match.table = Table::kGuard;
+    match.port = state.port.ifindex;
+    match.ethertype = ethertype;
+    match.source = source;
+    match.ttl_expires = !source;
+    Flow& flow = Obtain(match, now);
+    flow.answered = true;
+    standing.push_back(flow.id);
+    if (!flow.wanted || flow.leaving) Want(flow, Rule{match, Trap{}}, now);
+  };
+  guard(kEthertypeIpv4, std::nullopt);
+  if (state.port.ipv6) guard(kEthertypeIpv6, std::nullopt);
+  for (const IpPrefix& martian : state.port.martians) {
+    if (martian.address.is_v4()) {
+      guard(kEthertypeIpv4, martian);
+    } else if (state.port.ipv6) {
+      guard(kEthertypeIpv6, martian);
+    }
+  }
+  for (const FlowId id : table_.OnPort(state.port.ifindex)) {
+    Flow* flow = table_.Find(id);
+    if (flow->match.table == Table::kGuard && std::ranges::find(standing, id) == standing.end()) Leave(*flow);
+  }
+  CountGuards(state);
+}
+
+void Pipeline::CountGuards(PortState& state) {
+  state.guards_missing = 0;
+  state.guard_refusal.clear();
+  for (const FlowId id : table_.OnPort(state.port.ifindex)) {
+    const Flow* flow = table_.Find(id);
+    if (flow->match.table != Table::kGuard || flow->leaving || flow->installed) continue;
+    ++state.guards_missing;
+    if (!flow->wanted) state.guard_refusal = flow->reason;
+  }
+}
+
+// A guard stands, or was refused: what waited for it, and what should not stand without it, is asked about again.
+void Pipeline::OnGuard(std::uint32_t ifindex) {
+  const auto port = ports_.find(ifindex);
+  if (port == ports_.end()) return;
+  const std::size_t missing_before = port->second.guards_missing;
+  CountGuards(port->second);
+  const bool complete = missing_before > 0 && port->second.guards_missing == 0;
+  if (!complete && port->second.guard_refusal.empty()) return;
+  for (const FlowId id : table_.OnPort(ifindex)) {
+    Flow* flow = table_.Find(id);
+    if (flow->match.table == Table::kL3) MarkDirty(*flow);
+  }
+}
+
+}  // namespace dpuflow::flow

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What time brings: counters and aging, retries, and what the operator flushes.
+#include <unordered_map>
+
+#include "agent/flow/aging.h"
+#include "agent/flow/pipeline.h"
+
+namespace dpuflow::flow {
+
+void Pipeline::OnSweep(std::uint32_t port, std::span<const Sample> samples, TimePoint now) {
+  std::unordered_map<FlowId, const Sample*> seen;
+  seen.reserve(samples.size());
+  for (const Sample& sample : samples) seen.emplace(sample.flow, &sample);
+  for (const FlowId id : table_.OnPort(port)) {
+    Flow* flow = table_.Find(id);
+    // What was read may be of the filter before this one.
+    if (!flow->installed || flow->in_flight || flow->queued || flow->programmed >= now) continue;
+    const auto sample = seen.find(id);
+    Judge(*flow, sample == seen.end() ? nullptr : sample->second, now);
+  }
+}
+
+void Pipeline::Judge(Flow& flow, const Sample* sample, TimePoint now) {
+  const bool guard = flow.match.table == Table::kGuard;
+  if (sample != nullptr) ApplySample(flow, *sample, now);
+  if (sample == nullptr || (guard && !sample->in_hw)) {
+    // Gone, or passed over because the dump shifted under the sweep. Writing it again is right in both cases.
+    ++counters_.vanished;
+    flow.doubtful = true;
+    Settle(flow.id);
+  } else if (!sample->in_hw) {
+    ++counters_.vanished;
+    Leave(flow);  // a filter that is not in hardware: out with it; the next packet brings it back
+  } else if (!guard && IsIdle(flow, now, limits_.idle_time)) {
+    ++counters_.expired;
+    Leave(flow);
+  }
+}
+
+void Pipeline::OnTick(TimePoint now) {
+  std::vector<FlowId> forgotten;
+  std::vector<FlowId> unsettled;
+  for (auto& [id, flow] : table_.all()) {
+    if (flow.in_flight || flow.queued || flow.held) continue;
+    if (flow.match.table == Table::kGuard) {
+      if (!flow.leaving && !flow.wanted && now >= flow.retry_after) unsettled.push_back(id);
+    } else if (!flow.wanted && !flow.installed) {
+      if (IsIdle(flow, now, limits_.idle_time)) forgotten.push_back(id);
+    }
+    if (flow.installed && !flow.wanted && now >= flow.retry_after) unsettled.push_back(id);
+  }
+  for (const FlowId id : forgotten) Forget(id);
+  for (const FlowId id : unsettled) {
+    Flow* flow = table_.Find(id);
+    if (flow != nullptr && flow->match.table == Table::kGuard && !flow->leaving) {
+      Want(*flow, Rule{flow->match, Trap{}}, now);
+    } else {
+      Settle(id);
+    }
+  }
+}
+
+std::size_t Pipeline::Flush(const std::function<bool(const Flow&)>& selected) {
+  std::vector<FlowId> ids;
+  for (const auto& [id, flow] : table_.all()) {
+    if (flow.match.table != Table::kGuard && selected(flow)) ids.push_back(id);
+  }
+  for (const FlowId id : ids) {
+    if (Flow* flow = table_.Find(id)) Leave(*flow);
+  }
+  return ids.size();
+}
+
+}  // namespace dpuflow::flow

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/flow/targets.h"
+
+#include <netinet/in.h>
+
+namespace dpuflow::flow {
+
+Match KeyOf(const Miss& miss, Fields fields) {
+  Match match;
+  match.table = Table::kL3;
+  match.port = miss.port;
+  match.vlan = miss.vlan;
+  match.ethertype = miss.ethertype;
+  match.destination = IpPrefix::Host(miss.destination);
+  if ((fields & kFieldSource) != 0) match.source = IpPrefix::Host(miss.source);
+  if ((fields & kFieldTos) != 0) match.tos = miss.tos;
+  if ((fields & (kFieldProtocol | kFieldPorts)) != 0) match.protocol = miss.protocol;
+  if ((fields & kFieldPorts) == 0 || (miss.protocol != IPPROTO_TCP && miss.protocol != IPPROTO_UDP)) return match;
+  if (miss.source_port == 0 && miss.destination_port == 0) {
+    match.portless = true;
+    return match;
+  }
+  if ((fields & kFieldSourcePort) != 0) match.source_port = miss.source_port;
+  if ((fields & kFieldDestinationPort) != 0) match.destination_port = miss.destination_port;
+  return match;
+}
+
+Match TargetOf(const Match& match) {
+  Match target;
+  target.table = Table::kL3;
+  target.port = match.port;
+  target.vlan = match.vlan;
+  target.ethertype = match.ethertype;
+  target.destination = match.destination;
+  return target;
+}
+
+Target* Targets::Find(const Match& match) {
+  const auto found = targets_.find(TargetOf(match));
+  return found == targets_.end() ? nullptr : &found->second;
+}
+
+void Targets::Add(const Flow& flow) { targets_[TargetOf(flow.match)].flows.insert(flow.id); }
+
+std::vector<FlowId> Targets::Remove(const Flow& flow) {
+  const auto found = targets_.find(TargetOf(flow.match));
+  if (found == targets_.end()) return {};
+  Target& target = found->second;
+  target.flows.erase(flow.id);
+  const bool was_last = target.outdated.erase(flow.id) > 0 && target.outdated.empty();
+  std::vector<FlowId> freed;
+  if (was_last) freed.assign(target.flows.begin(), target.flows.end());
+  if (target.flows.empty()) targets_.erase(found);
+  return freed;
+}
+
+bool Targets::Blocks(const Flow& flow) {
+  if (flow.match.table != Table::kL3) return false;
+  const Target* target = Find(flow.match);
+  return target != nullptr && !target->outdated.empty() && !target->outdated.contains(flow.id);
+}
+
+}  // namespace dpuflow::flow

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/flow/sections.h"
+
+#include <gtest/gtest.h>
+
+namespace dpuflow::flow {
+namespace {
+
+Shape With(Fields fields) { return {kEthertypeIpv4, false, fields}; }
+
+TEST(Sections, OneForEachShapeFromTheFirstOn) {
+  Sections sections;
+  EXPECT_EQ(sections.Acquire(With(0)), 1) << "goto lands on prio 1";
+  EXPECT_EQ(sections.Acquire(With(kFieldSource)), 2);
+  EXPECT_EQ(sections.Acquire(With(0)), 1);
+  EXPECT_EQ(sections.Acquire({kEthertypeIpv6, false, 0}), 3) << "a prio holds one ethertype";
+  EXPECT_EQ(sections.in_use(), 3u);
+}
+
+TEST(Sections, AreGivenBackWithTheLastFlowOfTheirShape) {
+  Sections sections;
+  const auto first = sections.Acquire(With(kFieldSource));
+  sections.Acquire(With(kFieldSource));
+  sections.Release(first);
+  EXPECT_NE(sections.Acquire(With(0)), first);
+  sections.Release(first);
+  EXPECT_EQ(sections.Acquire(With(kFieldTos)), first);
+}
+
+TEST(Sections, MoreShapesThanThereAreSectionsGetNone) {
+  Sections sections;
+  for (Fields fields = 0; fields < kSections; ++fields) EXPECT_NE(sections.Acquire(With(fields)), 0);
+  EXPECT_EQ(sections.Acquire(With(31)), 0);
+  sections.Release(0);
+  sections.Release(4);
+  EXPECT_EQ(sections.Acquire(With(31)), 4);
+}
+
+}  // namespace
+}  // namespace dpuflow::flow
