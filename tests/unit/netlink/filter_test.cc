@@ -77,6 +77,13 @@ TEST(FilterEncoding, LeavesTheOtherMacAlone) {
   EXPECT_EQ(RoundTrip(filter).filter, filter);
 }
 
+TEST(FilterEncoding, ATrafficClassIsAKey) {
+  Filter filter = RoutedFlow();
+  filter.key.ip_tos = Masked<std::uint8_t>{0xb8, 0xff};
+  EXPECT_EQ(RoundTrip(filter).filter, filter);
+  EXPECT_TRUE(RoundTrip(filter).complete);
+}
+
 TEST(FilterEncoding, AddMustCreateAndReplaceMay) {
   MessageBuffer buffer;
   ASSERT_TRUE(AppendFilterAdd(buffer, 1, RoutedFlow(), NLM_F_ECHO));

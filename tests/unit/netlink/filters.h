@@ -97,7 +97,6 @@ inline Filter TaggedIpv6Fragment() {
   filter.key.vlan_id = std::uint16_t{4095};
   filter.key.vlan_ethertype = std::uint16_t{ETH_P_IPV6};
   filter.key.ip_ttl = Masked<std::uint8_t>{64, 0xff};
-  filter.key.ip_tos = Masked<std::uint8_t>{0xb8, 0xff};
   filter.key.fragment = true;
   filter.actions = {DropAction{}};
   return filter;
