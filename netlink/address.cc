@@ -60,6 +60,7 @@ std::optional<IpAddress> IpAddress::FromBytes(std::span<const std::byte> bytes) 
 }
 
 std::optional<IpAddress> IpAddress::Parse(std::string_view text) {
+  if (text.find('\0') != std::string_view::npos) return std::nullopt;  // inet_pton() would read what is before it
   const std::string terminated(text);
   IpAddress address;
   if (inet_pton(AF_INET, terminated.c_str(), address.bytes_.data()) == 1) {
