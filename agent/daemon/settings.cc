@@ -28,7 +28,10 @@ Overloaded(Visitors...) -> Overloaded<Visitors...>;  // clang before 17 does not
 
 constexpr std::size_t kLongestSocketPath = 107;  // unix(7): sun_path, with its terminating zero
 
-bool IsPath(std::string_view text) { return text.size() > 1 && text.front() == '/' && text.back() != '/'; }
+// A path with a NUL in it would be another one to the kernel.
+bool IsPath(std::string_view text) {
+  return text.size() > 1 && text.front() == '/' && text.back() != '/' && text.find('\0') == std::string_view::npos;
+}
 bool IsSocketPath(std::string_view text) { return IsPath(text) && text.size() <= kLongestSocketPath; }
 bool IsDevlinkOrEmpty(std::string_view text) {
   const auto slash = text.find('/');
