@@ -86,6 +86,7 @@ void ReadFlowerOptions(AttributeReader options, InstalledFilter& installed) {
   installed.in_hw = (flags & TCA_CLS_FLAGS_IN_HW) != 0;
   if ((flags & ~kKnownFlags) != 0) installed.complete = false;
   if (!keys.Finish(installed.filter.id, installed.filter.key)) installed.complete = false;
+  if (!CheckFilter(installed.filter)) installed.complete = false;
 }
 
 void ReadTerseOptions(AttributeReader options, TerseFilter& terse) {
