@@ -33,6 +33,10 @@ Result<void> CheckFilter(const Filter& filter) {
     if (pedit != nullptr && *pedit == PeditAction{}) {
       return MakeError(EINVAL, "express a flower filter", "a pedit action rewrites nothing");
     }
+    const auto* jump = std::get_if<GotoAction>(&action);
+    if (jump != nullptr && jump->chain > TC_ACT_EXT_VAL_MASK) {
+      return MakeError(EINVAL, "express a flower filter", "a chain to go to has at most 28 bits");
+    }
   }
   return CheckId(filter.id).and_then([&] { return CheckKey(filter.id, filter.key); });
 }
