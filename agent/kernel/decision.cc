@@ -52,13 +52,9 @@ std::string RouteErrorText(const Error& error) {
 bool IsUnroutableSource(const IpAddress& source) {
   if (!source.is_v6()) return false;
   const auto& bytes = source.bytes();
-  const auto zeros = [&](std::size_t count) {
-    return std::all_of(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(count),
-                       [](std::uint8_t byte) { return byte == 0; });
-  };
-  const bool mapped = zeros(10) && bytes[10] == 0xff && bytes[11] == 0xff;
+  const bool zeros = std::all_of(bytes.begin(), bytes.end() - 1, [](std::uint8_t byte) { return byte == 0; });
   const bool link_local = bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80;
-  return bytes[0] == 0xff || link_local || mapped || (zeros(15) && bytes[15] <= 1);
+  return bytes[0] == 0xff || link_local || (zeros && bytes[15] <= 1);
 }
 
 // The source, where the kernel's refusal can only be about it.

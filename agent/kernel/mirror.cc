@@ -94,7 +94,7 @@ Changes AddressMirror::Reset(const std::vector<netlink::Address>& all) {
 std::vector<IpPrefix> AddressMirror::Martians(const std::function<bool(std::uint32_t)>& owns) const {
   std::set<IpPrefix> martians;
   for (const char* prefix : {"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3",  //
-                             "::/127", "::ffff:0:0/96", "fe80::/10", "ff00::/8"}) {
+                             "::/127", "fe80::/10", "ff00::/8"}) {
     martians.insert(IpPrefix::Parse(prefix).value());
   }
   for (const netlink::Address& address : addresses_) {

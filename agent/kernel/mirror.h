@@ -38,8 +38,8 @@ class AddressMirror {
   Changes Apply(const netlink::Event<netlink::Address>& event);
   Changes Reset(const std::vector<netlink::Address>& all);
   // Sources that no packet from outside may have. IPv4 (fib_validate_source): the machine's own addresses, loopback, "this
-  // network", multicast and what lies above it. IPv6 (ip6_rcv_core, ip6_forward): unspecified, loopback, IPv4-mapped,
-  // link-local, multicast; its own addresses are accepted. An address is the machine's own in one routing domain: `owns`
+  // network", multicast and what lies above it. IPv6 (ip6_rcv_core, ip6_forward): unspecified, loopback, link-local,
+  // multicast; its own addresses are accepted. An address is the machine's own in one routing domain: `owns`
   // says whether those of an interface count. Sorted, each once.
   [[nodiscard]] std::vector<IpPrefix> Martians(const std::function<bool(std::uint32_t ifindex)>& owns) const;
 

@@ -162,7 +162,7 @@ TEST_F(Decision, ARefusalWhileThePathDoesNotForwardSaysNothingOfTheSource) {
 
 TEST_F(Decision, Ipv6SourcesThatStayOnTheLinkAreInvalid) {
   question.miss.destination = *IpAddress::Parse("2001:db8::1");
-  for (const char* source : {"fe80::1", "ff02::1", "::1", "::", "::ffff:10.0.0.1"}) {
+  for (const char* source : {"fe80::1", "ff02::1", "::1", "::"}) {
     question.miss.source = *IpAddress::Parse(source);
     EXPECT_EQ(Ask().source, flow::SourceVerdict::kInvalid) << source;
     ExpectSoftware("scope");
