@@ -147,6 +147,7 @@ void Socket::TransactChunk(MessageBuffer& requests, const Chunk& chunk, std::str
         result.echo = Message(message);
         return;
       }
+      if (answered[*index - chunk.first]) return;
       answered[*index - chunk.first] = true;
       const auto ack = ParseAck(message, doing);
       result.outcome = ack ? Outcome::kDone : Outcome::kFailed;
