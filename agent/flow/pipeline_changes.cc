@@ -37,6 +37,7 @@ void Pipeline::MarkDirty(Flow& flow) {
   const auto port = ports_.find(flow.match.port);
   if (port == ports_.end()) return;
   const Port& settings = port->second.port;
+  if (flow.match.table != Table::kGuard && flow.match.ethertype == kEthertypeIpv6 && !settings.ipv6) return Leave(flow);
   switch (flow.match.table) {
     case Table::kGuard:
       return;
