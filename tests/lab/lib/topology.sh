@@ -8,13 +8,14 @@
 DPU_UPLINK=192.0.2.1
 TOR_UPLINK=192.0.2.2
 UPLINK_LENGTH=28
+SECOND_ROUTER=192.0.2.3
 TOR_EXT=198.51.100.1
 EXT=198.51.100.2
 EXT_PREFIX=203.0.113.0/24
 EXT_ADDRESS=203.0.113.1
 HOST_GATEWAY=10.2.0.1
 HOST_ADDRESS=10.2.0.2
-export DPU_UPLINK TOR_UPLINK UPLINK_LENGTH TOR_EXT EXT EXT_PREFIX EXT_ADDRESS HOST_GATEWAY HOST_ADDRESS
+export DPU_UPLINK TOR_UPLINK UPLINK_LENGTH SECOND_ROUTER TOR_EXT EXT EXT_PREFIX EXT_ADDRESS HOST_GATEWAY HOST_ADDRESS
 
 pod_address() { # INDEX
   printf '10.1.%d.2\n' "$1"
@@ -76,13 +77,14 @@ ext_address_add() {
 tor_neighbour_add() {
   in_ns tor ip link add link wire0 name "$1" type macvlan mode bridge
   in_ns tor sysctl -qw net.ipv4.conf.wire0.arp_ignore=1 "net.ipv4.conf.$1.arp_ignore=1"
+  # Nor does the top of rack itself ever ask in the other one's name.
+  in_ns tor sysctl -qw net.ipv4.conf.wire0.arp_announce=2
   in_ns tor ip address add "$2/32" dev "$1"
   in_ns tor ip link set dev "$1" up
 }
 
-# topology PODS [PARAMETER=VALUE]...: the switch with that many VFs, all of the above but the host, and BGP up between
-# DPU and top of rack. Nothing is announced by the top of rack yet.
-topology() {
+# network PODS [PARAMETER=VALUE]...: the switch with that many VFs, and all of the above but the host. No router runs.
+network() {
   local pods=$1 index
   shift
   dpu_router
@@ -91,5 +93,19 @@ topology() {
   for ((index = 0; index < pods; index++)); do
     pod_add "$index"
   done
+}
+
+# topology PODS [PARAMETER=VALUE]...: the network, and BGP up between DPU and top of rack. Nothing is announced by the top
+# of rack yet.
+topology() {
+  network "$@"
   bgp_start
+}
+
+# static_topology PODS [PARAMETER=VALUE]...: the network for scenarios that set the DPU's routes by hand. The top of rack
+# knows the way to the pods, and a second router stands beside it (SECOND_ROUTER, device second0).
+static_topology() {
+  network "$@"
+  in_ns tor ip route add 10.1.0.0/16 via "$DPU_UPLINK"
+  tor_neighbour_add second0 "$SECOND_ROUTER"
 }

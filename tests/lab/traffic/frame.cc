@@ -111,6 +111,11 @@ std::string Ipv6(const FrameSpec& spec, const std::string& content) {
   return out + spec.source.bytes() + spec.destination.bytes() + content;
 }
 
+unsigned Nibble(char digit) {
+  const auto value = static_cast<unsigned char>(digit);
+  return std::isdigit(value) ? value - '0' : std::tolower(value) - 'a' + 10U;
+}
+
 }  // namespace
 
 std::string BuildFrame(const FrameSpec& spec) {
@@ -147,7 +152,7 @@ std::string FromHex(const std::string& text) {
   }
   std::string bytes;
   for (std::size_t i = 0; i < digits.size(); i += 2) {
-    bytes.push_back(static_cast<char>(std::stoul(digits.substr(i, 2), nullptr, 16)));
+    bytes.push_back(static_cast<char>(Nibble(digits[i]) << 4 | Nibble(digits[i + 1])));
   }
   return bytes;
 }

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <random>
 #include <string>
 
 #include "tests/lab/traffic/commands.h"
@@ -19,6 +20,7 @@ struct FrameOptions {
   unsigned ttl = 64, fragment_offset = 0, flags = 0x02, identification = 1;
   bool more_fragments = false, dont_fragment = false;
   long long number = -1;
+  unsigned frames = 1, random_source_bits = 0, random_destination_bits = 0, seed = 1;
 };
 
 void AddSend(CLI::App& app, SendOptions& options) {
@@ -74,6 +76,12 @@ void AddFrame(CLI::App& app, FrameOptions& options) {
   command->add_option("--tcp-flags", options.flags, "TCP flags (default 0x02, SYN)")->check(CLI::Range(0, 255));
   command->add_option("--payload", options.payload, "Payload in hexadecimal");
   command->add_option("--number", options.number, "A numbered packet's payload instead, as send makes them");
+  command->add_option("--frames", options.frames, "How many frames, one a line");
+  command->add_option("--random-from", options.random_source_bits, "Lowest bits of the source address drawn for each")
+      ->check(CLI::Range(0, 24));
+  command->add_option("--random-to", options.random_destination_bits, "Likewise of the destination address")
+      ->check(CLI::Range(0, 24));
+  command->add_option("--seed", options.seed, "What the draw begins with (default 1): the same makes the same frames");
 }
 
 std::uint8_t Protocol(const std::string& name) {
@@ -113,12 +121,20 @@ int Frame(const FrameOptions& options) {
     payload.sent_ns = MonotonicNs();
     spec.payload = payload.Encode();
   }
-  std::puts(ToHex(BuildFrame(spec)).c_str());
+  const Endpoint first_source = spec.source;
+  const Endpoint first_destination = spec.destination;
+  std::mt19937 random(options.seed);
+  const auto draw = [&random](unsigned bits) { return static_cast<std::uint32_t>(random() & ((1U << bits) - 1U)); };
+  for (unsigned i = 0; i < options.frames; ++i) {
+    spec.source = first_source.Advanced(draw(options.random_source_bits), 0);
+    spec.destination = first_destination.Advanced(draw(options.random_destination_bits), 0);
+    std::puts(ToHex(BuildFrame(spec)).c_str());
+  }
   return 0;
 }
 
 int Main(int argc, char** argv) {
-  CLI::App app("Traffic for the lab: every command prints one JSON object (frame: one line of hexadecimal)");
+  CLI::App app("Traffic for the lab: every command prints one JSON object (frame: lines of hexadecimal)");
   app.require_subcommand(1);
   SendOptions send;
   ReceiveOptions receive;
