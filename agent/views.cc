@@ -115,8 +115,9 @@ Json PortView(const PortSlot& slot, const PortNumbers& numbers) {
   view["mtu"] = link.mtu;
   view["carrier"] = link.has_carrier();
   view["state"] = std::string(kStates[static_cast<std::size_t>(slot.state)]);
-  if (slot.state == PortSlot::State::kReleasing) view["reason"] = "our entries are being removed";
-  if (slot.state == PortSlot::State::kRefused) {
+  if (slot.state == PortSlot::State::kReleasing) {
+    view["reason"] = "our entries are being removed";
+  } else if (!slot.refusal.empty()) {  // while it is tried again, too
     view["reason"] = slot.refusal;
     view["hint"] = slot.hint;
   }
