@@ -15,7 +15,22 @@ constexpr std::chrono::seconds kRetry{10};
 
 void PortManager::Prepare(PortSlot& slot) {
   slot.state = PortSlot::State::kPreparing;
-  backend_.Prepare(slot.info.link.ifindex, slot.info.link.name);
+  backend_.Prepare(slot.info.link.ifindex, slot.info.link.name, PeerOf(slot));
+}
+
+// Another port to which this one can route: an uplink rather than any other, and never from one uplink to the next,
+// which NICs refuse. 0: there is none.
+std::uint32_t PortManager::PeerOf(const PortSlot& slot) const {
+  std::uint32_t peer = 0;
+  for (const auto& [ifindex, other] : slots_) {
+    if (&other == &slot || !other.info.refusal.empty() || other.state == PortSlot::State::kReleasing) continue;
+    if (other.info.role != kernel::PortRole::kUplink) {
+      peer = ifindex;
+    } else if (slot.info.role != kernel::PortRole::kUplink) {
+      return ifindex;
+    }
+  }
+  return peer;
 }
 
 // Out of service: the flows are forgotten at once; what is in hardware goes when nothing is under way any more.
@@ -30,7 +45,8 @@ void PortManager::Leave(std::uint32_t ifindex, PortSlot& slot) {
 
 void PortManager::Update(std::map<std::uint32_t, kernel::SwitchPort> found, flow::TimePoint now) {
   if (closing_) return;
-  bool uplink_changed = false;  // its MTU is part of what every other port may send
+  bool uplink_changed = false;        // its MTU is part of what every other port may send
+  std::vector<PortSlot*> to_prepare;  // when all ports are known: each is tried with another one
   for (auto& [ifindex, slot] : slots_) {
     if (found.contains(ifindex)) continue;
     uplink_changed |= slot.info.role == kernel::PortRole::kUplink;
@@ -47,7 +63,7 @@ void PortManager::Update(std::map<std::uint32_t, kernel::SwitchPort> found, flow
       slot.refusal = slot.info.refusal;
       slot.hint = slot.info.hint;
       if (slot.refusal.empty()) {
-        Prepare(slot);
+        to_prepare.push_back(&slot);
       } else {
         Leave(ifindex, slot);  // an earlier run may have left something on it
       }
@@ -63,13 +79,14 @@ void PortManager::Update(std::map<std::uint32_t, kernel::SwitchPort> found, flow
       TellPipeline(slot, now);
     } else if (slot.state == PortSlot::State::kRefused && changed) {
       if (slot.info.refusal.empty()) {
-        if (was_refused_for_what_it_is || slot.retry_at > now) Prepare(slot);
+        if (was_refused_for_what_it_is || slot.retry_at > now) to_prepare.push_back(&slot);
       } else {
         slot.refusal = slot.info.refusal;
         slot.hint = slot.info.hint;
       }
     }
   }
+  for (PortSlot* slot : to_prepare) Prepare(*slot);
   if (uplink_changed) pipeline_.OnChange(flow::EverythingChanged{}, now);
 }
 

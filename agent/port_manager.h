@@ -77,6 +77,7 @@ class PortManager {
 
  private:
   void Prepare(PortSlot& slot);
+  [[nodiscard]] std::uint32_t PeerOf(const PortSlot& slot) const;
   void Leave(std::uint32_t ifindex, PortSlot& slot);
   void TellPipeline(const PortSlot& slot, flow::TimePoint now);
 

@@ -61,8 +61,10 @@ class Backend {
   // Takes operations out of `operations`, as many as there is room for; the others stay there, in order.
   virtual void Submit(std::vector<flow::Operation>& operations) = 0;
 
-  // Makes `port` ready: a place for filters, none of ours from an earlier run left, the classifier attached.
-  virtual void Prepare(std::uint32_t port, const std::string& name) = 0;
+  // Makes `port` ready: a place for filters, none of ours from an earlier run left, entries of each shape tried, the
+  // classifier attached. `peer` is another port of the switch, to which a trial routes; 0: none is known, and routing
+  // is not tried.
+  virtual void Prepare(std::uint32_t port, const std::string& name, std::uint32_t peer) = 0;
   // Takes everything of ours off the port, and nothing else.
   virtual void Release(std::uint32_t port) = 0;
   // Reads the counters of all our entries on the port. Dropped while an earlier sweep of it is still under way.

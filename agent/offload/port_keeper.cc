@@ -32,8 +32,8 @@ netlink::FilterDump FullDump(std::uint32_t port, std::uint32_t parent = netlink:
   return dump;
 }
 
-// What a refused trial filter says about the port.
-tl::unexpected<PortKeeper::Refusal> ExplainProbe(const Error& error, const std::string& name) {
+// What a refused trial filter says about the port. `what` is its shape, in words.
+tl::unexpected<PortKeeper::Refusal> ExplainProbe(const Error& error, const std::string& name, std::string_view what) {
   if (error.extack.find("TC offload is disabled") != std::string::npos) {
     return Refuse("hardware offload of tc is off", fmt::format("ethtool -K {} hw-tc-offload on", name));
   }
@@ -41,9 +41,32 @@ tl::unexpected<PortKeeper::Refusal> ExplainProbe(const Error& error, const std::
     return Refuse(fmt::format("this kernel lacks the flower classifier or an action of it ({})", ToString(error)),
                   "modprobe -a cls_flower act_mirred act_pedit act_gact");
   }
-  return Refuse(fmt::format("the driver refuses exact-match filters with chains ({})", ToString(error)),
-                "dmesg | tail");
+  return Refuse(fmt::format("the driver refuses {} ({})", what, ToString(error)), "dmesg | tail");
 }
+
+// Trial rules match nothing that is sent: a locally administered MAC address that nobody has, a reserved IP address.
+constexpr MacAddress kTrialMac{{0x02, 'd', 'p', 'u', 'f', 0}};
+
+flow::Rule TrialJump(std::uint32_t port) {
+  flow::Rule rule;
+  rule.match.table = flow::Table::kL2Source;
+  rule.match.port = port;
+  rule.match.mac = kTrialMac;
+  rule.action = flow::GotoTable{flow::Table::kL2Destination};
+  return rule;
+}
+
+flow::Rule TrialRoute(std::uint32_t port, std::uint32_t peer) {
+  flow::Rule rule;
+  rule.match.table = flow::Table::kL3;
+  rule.match.port = port;
+  rule.match.destination = IpPrefix::Host(IpAddress::V4(240, 0, 0, 1));
+  rule.action = flow::RouteTo{{peer, kTrialMac, kTrialMac}};
+  return rule;
+}
+
+// What a refused trial route says nothing by: the other port is gone, or the table is full for now.
+bool IsNoVerdict(const Error& error) { return error.code == ENODEV || error.code == ENOSPC || error.code == ENOMEM; }
 
 }  // namespace
 
@@ -76,7 +99,8 @@ tl::expected<Footing, PortKeeper::Refusal> PortKeeper::FindFooting(std::uint32_t
   return Footing{.made_clsact = true};
 }
 
-tl::expected<Footing, PortKeeper::Refusal> PortKeeper::Prepare(std::uint32_t port, const std::string& name) {
+tl::expected<Footing, PortKeeper::Refusal> PortKeeper::Prepare(std::uint32_t port, const std::string& name,
+                                                               std::uint32_t peer) {
   auto footing = FindFooting(port, name);
   if (!footing) return footing;
   const auto give_up = [&](Refusal refusal) {
@@ -86,34 +110,33 @@ tl::expected<Footing, PortKeeper::Refusal> PortKeeper::Prepare(std::uint32_t por
   if (auto removed = RemoveOurs(port); !removed) {
     return give_up({ToString(removed.error()), fmt::format("tc filter show dev {} ingress", name)});
   }
-  if (auto probed = Probe(port, name); !probed) return give_up(probed.error());
+  if (auto probed = Probe(port, name, peer); !probed) return give_up(probed.error());
   if (auto attached = AttachClassifier(port); !attached) {
     return give_up({ToString(attached.error()), fmt::format("tc filter show dev {} ingress", name)});
   }
   return footing;
 }
 
-tl::expected<void, PortKeeper::Refusal> PortKeeper::Probe(std::uint32_t port, const std::string& name) {
-  // Matches nothing that is sent: the source is a locally administered address that nobody has.
-  flow::Rule rule;
-  rule.match.table = flow::Table::kL2Source;
-  rule.match.port = port;
-  rule.match.mac = MacAddress{{0x02, 'd', 'p', 'u', 'f', 0}};
-  rule.action = flow::GotoTable{flow::Table::kL2Destination};
-  const netlink::Filter filter = ToFilter(rule, 0, 0);
-  MessageBuffer add;
-  if (auto appended = netlink::AppendFilterAdd(add, socket_.NextSeq(), filter); !appended) {
-    return ExplainProbe(appended.error(), name);
+tl::expected<void, PortKeeper::Refusal> PortKeeper::Probe(std::uint32_t port, const std::string& name,
+                                                          std::uint32_t peer) {
+  if (auto tried = Try(TrialJump(port), name); !tried) {
+    return ExplainProbe(tried.error(), name, "exact-match filters with chains");
   }
-  if (auto added = socket_.Transact(add, "offload a trial filter on " + name); !added) {
-    return ExplainProbe(added.error(), name);
-  }
-  MessageBuffer remove;
-  (void)netlink::AppendFilterDelete(remove, socket_.NextSeq(), filter.id);
-  if (auto removed = socket_.Transact(remove, "remove the trial filter from " + name); !removed) {
-    return ExplainProbe(removed.error(), name);
+  if (peer == 0) return {};
+  if (auto tried = Try(TrialRoute(port, peer), name); !tried && !IsNoVerdict(tried.error())) {
+    return ExplainProbe(tried.error(), name, "filters that rewrite a packet and redirect it");
   }
   return {};
+}
+
+Result<void> PortKeeper::Try(const flow::Rule& rule, const std::string& name) {
+  const netlink::Filter filter = ToFilter(rule, 0, 1);
+  MessageBuffer add;
+  if (auto appended = netlink::AppendFilterAdd(add, socket_.NextSeq(), filter); !appended) return appended;
+  if (auto added = socket_.Transact(add, "offload a trial filter on " + name); !added) return added;
+  MessageBuffer remove;
+  (void)netlink::AppendFilterDelete(remove, socket_.NextSeq(), filter.id);
+  return socket_.Transact(remove, "remove the trial filter from " + name);
 }
 
 Result<void> PortKeeper::RemoveOurs(std::uint32_t port) {

@@ -34,7 +34,8 @@ class PortKeeper {
     std::string sentence;
     std::string hint;
   };
-  tl::expected<Footing, Refusal> Prepare(std::uint32_t port, const std::string& name);
+  // `peer` as Backend::Prepare has it.
+  tl::expected<Footing, Refusal> Prepare(std::uint32_t port, const std::string& name, std::uint32_t peer);
 
   // Entries, classifier, and a clsact that we made unless something foreign stands on it. A port that is gone is done.
   Result<void> Release(std::uint32_t port, const Footing& footing);
@@ -44,7 +45,8 @@ class PortKeeper {
  private:
   PortKeeper(netlink::Socket socket, int program) : socket_(std::move(socket)), program_(program) {}
   tl::expected<Footing, Refusal> FindFooting(std::uint32_t port, const std::string& name);
-  tl::expected<void, Refusal> Probe(std::uint32_t port, const std::string& name);
+  tl::expected<void, Refusal> Probe(std::uint32_t port, const std::string& name, std::uint32_t peer);
+  Result<void> Try(const flow::Rule& rule, const std::string& name);
   Result<void> RemoveOurs(std::uint32_t port);
   Result<void> AttachClassifier(std::uint32_t port);
   Result<void> RemoveClsact(std::uint32_t port);

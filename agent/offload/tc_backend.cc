@@ -62,18 +62,18 @@ void TcBackend::Submit(std::vector<flow::Operation>& operations) {
   operations = std::move(left);
 }
 
-void TcBackend::Prepare(std::uint32_t port, const std::string& name) {
-  (void)requests_.Push({Request::Kind::kPrepare, port, name});
+void TcBackend::Prepare(std::uint32_t port, const std::string& name, std::uint32_t peer) {
+  (void)requests_.Push({Request::Kind::kPrepare, port, name, peer});
 }
 
-void TcBackend::Release(std::uint32_t port) { (void)requests_.Push({Request::Kind::kRelease, port, {}}); }
+void TcBackend::Release(std::uint32_t port) { (void)requests_.Push({Request::Kind::kRelease, port, {}, 0}); }
 
 void TcBackend::Sweep(std::uint32_t port) {
   {
     const std::lock_guard lock(mutex_);
     if (!footings_.contains(port) || !sweeping_.insert(port).second) return;
   }
-  (void)requests_.Push({Request::Kind::kSweep, port, {}});
+  (void)requests_.Push({Request::Kind::kSweep, port, {}, 0});
 }
 
 // ---- the keeper's thread --------------------------------------------------------------------------------------------
@@ -98,7 +98,7 @@ void TcBackend::Handle(const Request& request) {
 }
 
 void TcBackend::HandlePrepare(const Request& request) {
-  auto footing = keeper_.Prepare(request.port, request.name);
+  auto footing = keeper_.Prepare(request.port, request.name, request.peer);
   if (!footing) {
     sink_(PortPrepared{request.port, footing.error().sentence, footing.error().hint});
     return;

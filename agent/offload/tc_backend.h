@@ -36,7 +36,7 @@ class TcBackend final : public Backend {
   ~TcBackend() override;  // what was submitted and requested is still done
 
   void Submit(std::vector<flow::Operation>& operations) override;
-  void Prepare(std::uint32_t port, const std::string& name) override;
+  void Prepare(std::uint32_t port, const std::string& name, std::uint32_t peer) override;
   void Release(std::uint32_t port) override;
   void Sweep(std::uint32_t port) override;
 
@@ -46,6 +46,7 @@ class TcBackend final : public Backend {
     Kind kind = Kind::kSweep;
     std::uint32_t port = 0;
     std::string name;
+    std::uint32_t peer = 0;
   };
 
   TcBackend(PortKeeper keeper, ReportSink sink);
