@@ -72,3 +72,38 @@ offload() {
   offload_step() { pings "$namespace" "$address" && agent_sync && offloaded "$address" "$port"; }
   wait_until "flow to $address in hardware" 30 offload_step
 }
+
+# entry_mac ADDRESS [PORT]: the MAC that the routing entry for an address sends to; nothing without an entry.
+entry_mac() {
+  l3_to "$@" | jq -r '.actions[] | select(.field == "dst_mac") | .value'
+}
+
+# kernel_mac ADDRESS [PORT] [SOURCE]: the MAC of the router that the kernel itself would send a pod's packet for an address
+# to; nothing where it would send it nowhere.
+kernel_mac() {
+  local router
+  router=$(ip -j route get "$1" from "${3:-$(pod_address 0)}" iif "${2:-pf0vf0}" 2>/dev/null | jq -r '.[0].gateway') ||
+    return 0
+  ip -j neigh show "$router" dev p0 | jq -r '.[0].lladdr'
+}
+
+# count_arrivals DEVICE...: from now on arrivals counts there, at the top of rack.
+count_arrivals() {
+  local device
+  for device in "$@"; do
+    in_ns tor tc qdisc add dev "$device" clsact
+    in_ns tor tc filter add dev "$device" ingress protocol ip flower skip_hw dst_mac "$(mac_of tor "$device")" \
+      ip_proto udp dst_port 7000 action ok
+  done
+}
+
+# arrivals DEVICE: the streams' packets that a router of the top of rack has received with its own MAC.
+arrivals() {
+  in_ns tor tc -s -j filter show dev "$1" ingress | jq '[.[].options?.actions[]?.stats.packets] | add // 0'
+}
+
+# agent_rss_kib: the agent's resident memory.
+# shellcheck disable=SC2154 # of tests/lab/lib/agent.sh
+agent_rss_kib() {
+  awk '/^VmRSS:/ { print $2 }' "/proc/$agent_pid/status"
+}

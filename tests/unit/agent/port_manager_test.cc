@@ -20,6 +20,7 @@ class FakeBackend final : public offload::Backend {
 
 class NoListener final : public PortListener {
  public:
+  std::vector<IpPrefix> MartiansOf(std::uint32_t /*ifindex*/) const override { return {}; }
   void PortReady(std::uint32_t /*ifindex*/) override {}
   void PortLeft(std::uint32_t /*ifindex*/) override {}
   void PortRefused(const PortSlot& /*slot*/) override {}
