@@ -199,7 +199,8 @@ struct labnic_rule {
 	struct labnic_port *port;	/* ingress; part of the key */
 	u32 chain;
 	u32 prio;
-	u32 slot;			/* where insertion put it */
+	u32 slot;			/* where it is; under labnic.lock */
+	u32 seen;			/* where it was put, later where it was last seen */
 	__be16 protocol;		/* of the filter */
 	struct labnic_key key;		/* masked */
 	struct labnic_key mask;
@@ -239,7 +240,8 @@ struct labnic_shape {
 
 /*
  * A content-addressed table: an array of slots of fixed size, and an index by content. An entry goes
- * into any free slot and stays there until it is deleted. slots[] is the truth; rule->slot must agree.
+ * into any free slot and stays there until it is deleted (without the knob "pack"). slots[] is the truth:
+ * whether entries move is told from it and from rule->seen, which whoever moves an entry leaves alone.
  */
 struct labnic_table {
 	struct list_head list;		/* sorted by (chain, prio) */
@@ -366,6 +368,7 @@ extern bool labnic_exact_only;
 extern bool labnic_chains;
 extern bool labnic_ignore_flow_level;
 extern bool labnic_hairpin;
+extern bool labnic_pack;
 extern int labnic_pause_errno;
 extern int labnic_fail_errno;
 extern unsigned int labnic_fail_every;

@@ -4,7 +4,8 @@
  * of every key, as in mlx5.
  *
  * An entry goes into any free slot: the search begins at a place that depends on its content, so that
- * order of arrival and order of slots have nothing to do with each other. It then never moves.
+ * order of arrival and order of slots have nothing to do with each other. It then never moves, unless the
+ * knob "pack" asks for a table that closes its gaps, as tables do that keep their entries in order.
  *
  * Lookup goes shape by shape, in the order of the shapes' creation: the packet's key is masked, hashed,
  * and looked for in one bucket. Two entries of the same content may be there at the same time (tc
@@ -133,6 +134,7 @@ int labnic_table_insert(struct labnic *nic, struct labnic_rule *rule)
 	rule->table = table;
 	rule->shape = shape;
 	rule->slot = labnic_free_slot(table, hash);
+	rule->seen = rule->slot;
 	__set_bit(rule->slot, table->used);
 	table->entries++;
 	shape->rules++;
@@ -143,14 +145,43 @@ int labnic_table_insert(struct labnic *nic, struct labnic_rule *rule)
 	return 0;
 }
 
+/* Counts a move if the entry is not where it was put, or has been seen since. */
+static void labnic_rule_check(struct labnic *nic, struct labnic_rule *rule, u32 slot)
+{
+	u32 seen = READ_ONCE(rule->seen);
+
+	/* Readers of debugfs look at the same time; one of them counts. */
+	if (seen != slot && cmpxchg(&rule->seen, seen, slot) == seen)
+		atomic64_inc(&nic->totals.moves);
+}
+
+/* The entry of the table's last slot goes into the gap. Lookups go by content and do not see it. */
+static void labnic_table_pack(struct labnic_table *table, u32 gap)
+{
+	u32 last = find_last_bit(table->used, table->capacity);
+	struct labnic_rule *rule;
+
+	if (last == table->capacity || last < gap)
+		return;
+	rule = rcu_dereference_protected(table->slots[last], true);
+	rule->slot = gap;
+	RCU_INIT_POINTER(table->slots[last], NULL);
+	rcu_assign_pointer(table->slots[gap], rule);
+	__clear_bit(last, table->used);
+	__set_bit(gap, table->used);
+}
+
 /* The slot is free from here on; the rule itself is freed a grace period later. Under labnic.lock. */
 void labnic_table_remove(struct labnic *nic, struct labnic_rule *rule)
 {
 	struct labnic_table *table = rule->table;
 
+	labnic_rule_check(nic, rule, rule->slot);
 	hlist_del_rcu(&rule->in_bucket);
 	RCU_INIT_POINTER(table->slots[rule->slot], NULL);
 	__clear_bit(rule->slot, table->used);
+	if (READ_ONCE(labnic_pack))
+		labnic_table_pack(table, rule->slot);
 	table->entries--;
 	rule->shape->rules--;
 	nic->rules--;
@@ -186,9 +217,7 @@ struct labnic_rule *labnic_table_lookup(struct labnic_table *table, const struct
 	return NULL;
 }
 
-/*
- * Looks where every entry really is and counts those that are not where they were put. Under RCU.
- */
+/* Looks where every entry really is, for totals.moves. Under RCU. */
 void labnic_table_check(struct labnic *nic, struct labnic_table *table)
 {
 	u32 slot;
@@ -196,9 +225,7 @@ void labnic_table_check(struct labnic *nic, struct labnic_table *table)
 	for (slot = 0; slot < table->capacity; slot++) {
 		struct labnic_rule *rule = rcu_dereference(table->slots[slot]);
 
-		if (rule && rule->slot != slot) {
-			rule->slot = slot;
-			atomic64_inc(&nic->totals.moves);
-		}
+		if (rule)
+			labnic_rule_check(nic, rule, slot);
 	}
 }
