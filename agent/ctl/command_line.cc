@@ -101,7 +101,9 @@ class CommandLine {
     CLI::App* flush = Add(*flow, "flush", "Remove the flows that match from hardware; without filters: all");
     for (CLI::App* command : {flow, show, flush}) {
       for (const FilterWord& word : FilterWords()) {
-        command->add_option("--" + word.name, options_[word.name], word.help)->type_name(word.value);
+        CLI::Option* option = command->add_option("--" + word.name, options_[word.name], word.help);
+        option->type_name(word.value);
+        filter_options_.emplace_back(word.name, option);
       }
     }
     for (CLI::App* command : {show, flush}) {
@@ -157,13 +159,23 @@ class CommandLine {
       invocation.timeout = *timeout;
       invocation.parameters["timeout_ms"] = timeout->count();
     }
-    if (auto wrong = AddFilters(invocation.parameters, options_, words_)) return Usage(*wrong);
+    if (auto wrong = AddFilters(invocation.parameters, GivenFilters(), words_)) return Usage(*wrong);
     return invocation;
+  }
+
+  // The options that were typed, be it with an empty value: `--port ""` must not mean every port.
+  std::map<std::string, std::string> GivenFilters() const {
+    std::map<std::string, std::string> given;
+    for (const auto& [name, option] : filter_options_) {
+      if (option->count() > 0) given[name] = options_.at(name);
+    }
+    return given;
   }
 
   CLI::App app_{"Look at dpuflowd: the flows that it has in hardware, its ports, and how it is.", "dpuflowctl"};
   std::vector<std::pair<CLI::App*, Command>> commands_;
-  std::map<std::string, std::string> options_;  // of filters, by name
+  std::map<std::string, std::string> options_;  // values of filters, by name
+  std::vector<std::pair<std::string, CLI::Option*>> filter_options_;
   std::vector<std::string> words_;
   std::string socket_path_ = api::kDefaultSocketPath;
   std::string timeout_ = "10s";

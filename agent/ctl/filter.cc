@@ -58,12 +58,24 @@ std::optional<std::string> AddPort(Json& parameters, const std::string& value) {
 }
 
 std::optional<std::string> AddOne(Json& parameters, const std::string& name, const std::string& value) {
-  if (name == "table") return AddTable(parameters, value);
-  if (name == "port" || name == "dev") return AddPort(parameters, value);
-  if (name == "dst" || name == "destination" || name == "to") return AddDestination(parameters, value);
-  if (name == "state") return AddState(parameters, value);
-  if (name == "vlan") return AddVlan(parameters, value);
-  return Expected("filter", "table, port, dst, state or vlan", name);
+  const std::size_t before = parameters.size();
+  std::optional<std::string> wrong;
+  if (name == "table") {
+    wrong = AddTable(parameters, value);
+  } else if (name == "port" || name == "dev") {
+    wrong = AddPort(parameters, value);
+  } else if (name == "dst" || name == "destination" || name == "to") {
+    wrong = AddDestination(parameters, value);
+  } else if (name == "state") {
+    wrong = AddState(parameters, value);
+  } else if (name == "vlan") {
+    wrong = AddVlan(parameters, value);
+  } else {
+    return Expected("filter", "table, port, dst, state or vlan", name);
+  }
+  // All filters must match, so the second one does not simply take the place of the first.
+  if (!wrong && parameters.size() == before) return Expected(name, "one of this filter", "another one: " + value);
+  return wrong;
 }
 
 }  // namespace
@@ -82,7 +94,6 @@ const std::vector<FilterWord>& FilterWords() {
 std::optional<std::string> AddFilters(Json& parameters, const std::map<std::string, std::string>& options,
                                       const std::vector<std::string>& words) {
   for (const auto& [name, value] : options) {
-    if (value.empty()) continue;
     if (auto wrong = AddOne(parameters, name, value)) return wrong;
   }
   for (std::size_t i = 0; i < words.size(); i += 2) {

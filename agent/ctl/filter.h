@@ -22,8 +22,8 @@ struct FilterWord {
 
 const std::vector<FilterWord>& FilterWords();
 
-// Puts the filters into the parameters of an API call: `options` by name (empty: not given), then `words` in pairs of
-// name and value. Returns what is wrong, if anything.
+// Puts the filters into the parameters of an API call: `options` by name, only those that were given, then `words` in
+// pairs of name and value. Returns what is wrong, if anything: an empty value is, and so is a filter that is there twice.
 [[nodiscard]] std::optional<std::string> AddFilters(api::Json& parameters,
                                                     const std::map<std::string, std::string>& options,
                                                     const std::vector<std::string>& words);

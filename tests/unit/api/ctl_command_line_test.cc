@@ -58,6 +58,33 @@ TEST(CommandLine, FiltersAsWordsAndAsOptionsAreTheSame) {
   }
 }
 
+TEST(CommandLine, EmptyFilterIsRefusedAndDoesNotMeanAll) {
+  const std::pair<const char*, const char*> kCases[] = {
+      {"port", "port: expected the name of an interface, found nothing"},
+      {"table", "table: expected guard, l2src, l2dst or l3, found nothing"},
+      {"dst", "dst: expected an address or a prefix, found nothing"},
+      {"vlan", "vlan: expected 1 to 4094, or untagged, found nothing"},
+  };
+  for (const auto& [name, text] : kCases) {
+    const Goodbye expected = {kExitUsage, std::string("dpuflowctl: ") + text + "\nTry: dpuflowctl help\n"};
+    const std::string option = "--" + std::string(name);
+    using Arguments = std::vector<std::string>;
+    for (const Arguments& arguments : {Arguments{"flow", "flush", option, ""}, Arguments{"flow", option, "", "flush"},
+                                       Arguments{"flow", "flush", name, ""}}) {
+      const auto parsed = ParseCommandLine(arguments);
+      ASSERT_TRUE(std::holds_alternative<Goodbye>(parsed)) << name;
+      EXPECT_EQ(std::get<Goodbye>(parsed), expected);
+    }
+    EXPECT_EQ(Ends("flow flush " + option + "=").code, kExitUsage) << name;
+  }
+}
+
+TEST(CommandLine, FilterThatIsThereTwiceIsRefused) {
+  EXPECT_EQ(Ends("flow flush port p0 port p1").text,
+            "dpuflowctl: port: expected one of this filter, found another one: p1\nTry: dpuflowctl help\n");
+  EXPECT_EQ(Ends("flow flush --port p0 dev p1").code, kExitUsage);
+}
+
 TEST(CommandLine, FlagsMayStandAnywhere) {
   for (const char* line :
        {"-j -s -d flow show", "flow -j show -s -d", "flow show -jsd", "flow show port p0 -j -s -d"}) {
