@@ -33,6 +33,26 @@ std::optional<std::int64_t> ParseId(const std::string& text) {
   return id;
 }
 
+// The next word that is neither an option nor the value of one, from `at` on.
+std::size_t NextWord(const std::vector<std::string>& arguments, std::size_t at) {
+  const auto takes_value = [](const std::string& argument) {
+    if (argument == "--socket") return true;
+    return std::ranges::any_of(FilterWords(), [&](const FilterWord& word) { return argument == "--" + word.name; });
+  };
+  while (at < arguments.size() && arguments[at].starts_with("-")) at += takes_value(arguments[at]) ? 2 : 1;
+  return std::min(at, arguments.size());
+}
+
+// `flow dst 10.0.0.0/8` is `flow show dst 10.0.0.0/8`, as with ip(8). The parser would take `port` of `flow port p0` for
+// a command, so the verb is put there before it looks.
+void AddVerb(std::vector<std::string>& arguments) {
+  const std::size_t object = NextWord(arguments, 0);
+  if (object == arguments.size() || arguments[object] != "flow") return;
+  const std::size_t word = NextWord(arguments, object + 1);
+  if (word == arguments.size() || !IsFilterWord(arguments[word])) return;
+  arguments.insert(arguments.begin() + static_cast<std::ptrdiff_t>(object) + 1, "show");
+}
+
 // The command tree. Options of a subcommand land in the members below; Result makes an Invocation of them.
 class CommandLine {
  public:
@@ -56,6 +76,7 @@ class CommandLine {
   std::variant<Invocation, Goodbye> Run(std::vector<std::string> arguments) {
     // `ip route help` is what fingers type.
     if (!arguments.empty() && arguments.back() == "help") arguments.back() = "--help";
+    AddVerb(arguments);
     std::reverse(arguments.begin(), arguments.end());  // CLI11 wants them so
     try {
       app_.parse(std::move(arguments));
@@ -128,6 +149,7 @@ class CommandLine {
       expected += (expected.empty() ? "" : ", ") + command->get_name();
     }
     if (expected.empty()) expected = "nothing more";
+    if (innermost->get_name() == "flow") expected += " or a filter";
     const std::vector<std::string> found = app_.remaining(true);
     return Usage(where + ": expected " + expected + ", found " + (found.empty() ? "something else" : found.front()));
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/ctl/filter.h"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "netlink/address.h"
@@ -89,6 +91,12 @@ const std::vector<FilterWord>& FilterWords() {
       {"vlan", "ID", "With this VLAN id (untagged: without one)"},
   };
   return kWords;
+}
+
+bool IsFilterWord(std::string_view word) {
+  static constexpr std::array<std::string_view, 8> kNames = {"table", "port",        "dev",   "dst",
+                                                             "to",    "destination", "state", "vlan"};
+  return std::ranges::find(kNames, word) != kNames.end();
 }
 
 std::optional<std::string> AddFilters(Json& parameters, const std::map<std::string, std::string>& options,

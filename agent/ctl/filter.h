@@ -22,6 +22,9 @@ struct FilterWord {
 
 const std::vector<FilterWord>& FilterWords();
 
+// Whether the word is the name of a filter, or another name of one ("dev", "to").
+[[nodiscard]] bool IsFilterWord(std::string_view word);
+
 // Puts the filters into the parameters of an API call: `options` by name, only those that were given, then `words` in
 // pairs of name and value. Returns what is wrong, if anything: an empty value is, and so is a filter that is there twice.
 [[nodiscard]] std::optional<std::string> AddFilters(api::Json& parameters,

@@ -58,6 +58,22 @@ TEST(CommandLine, FiltersAsWordsAndAsOptionsAreTheSame) {
   }
 }
 
+TEST(CommandLine, FilterWithoutVerbMeansShow) {
+  const std::pair<const char*, const char*> kCases[] = {
+      {"flow dst 10.0.0.0/8", "flow show dst 10.0.0.0/8"},
+      {"flow to 10.0.0.1 state software", "flow show dst 10.0.0.1 state software"},
+      {"flow port pf0vf0", "flow show port pf0vf0"},
+      {"flow port show", "flow show port show"},  // an interface may have any name
+      {"-j flow -s table l3", "-j flow show -s table l3"},
+      {"flow --table l3 dev p0", "flow show --table l3 port p0"},
+      {"--socket flow flow --vlan=7 dst 10.0.0.1", "--socket flow flow show vlan 7 dst 10.0.0.1"},
+  };
+  for (const auto& [brief, full] : kCases) EXPECT_EQ(Asks(brief), Asks(full)) << brief;
+  EXPECT_EQ(Asks("flow port flush").command, Command::kFlowShow);
+  EXPECT_EQ(Ends("flow dst").text,
+            "dpuflowctl: dst: expected an address or a prefix, found nothing\nTry: dpuflowctl help\n");
+}
+
 TEST(CommandLine, EmptyFilterIsRefusedAndDoesNotMeanAll) {
   const std::pair<const char*, const char*> kCases[] = {
       {"port", "port: expected the name of an interface, found nothing"},
@@ -119,7 +135,7 @@ TEST(CommandLine, SyncTakesTimesWithUnits) {
 TEST(CommandLine, WrongWordsAreAnsweredWithWhatWasExpected) {
   const std::pair<const char*, const char*> kCases[] = {
       {"nonsense", "dpuflowctl: expected status, port, flow, sync, stats, version, found nonsense"},
-      {"flow frob", "dpuflowctl flow: expected show, get, flush, found frob"},
+      {"flow frob", "dpuflowctl flow: expected show, get, flush or a filter, found frob"},
       {"status --frob", "dpuflowctl status: expected nothing more, found --frob"},
       {"flow show table l4", "table: expected guard, l2src, l2dst or l3, found l4"},
       {"flow show table", "table: expected guard, l2src, l2dst or l3, found nothing"},
