@@ -64,10 +64,12 @@ struct IdlInterface {
 // types that are used and not defined, anything nested deeper than 64 levels.
 [[nodiscard]] Result<IdlInterface> ParseInterface(std::string_view text);
 
+// What to think of a field that the type does not have: a call must not have one, the reply of a newer service may.
+enum class UnknownFields : std::uint8_t { kRefused, kIgnored };
+
 // Where `value` does not fit `type`: the path of the first field ("filter.vlan", "ports[3].name";
-// "" is the value itself). Nothing if it fits. A field that the type does not have does not fit
-// either.
-[[nodiscard]] std::optional<std::string> Mismatch(const IdlInterface& interface, const IdlType& type,
-                                                  const Json& value);
+// "" is the value itself). Nothing if it fits.
+[[nodiscard]] std::optional<std::string> Mismatch(const IdlInterface& interface, const IdlType& type, const Json& value,
+                                                  UnknownFields unknown = UnknownFields::kRefused);
 
 }  // namespace dpuflow::api

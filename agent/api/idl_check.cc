@@ -13,16 +13,18 @@ std::string Join(const std::string& field, const std::string& rest) {
   return rest.front() == '[' ? field + rest : field + "." + rest;
 }
 
-std::optional<std::string> MismatchInStruct(const IdlInterface& interface, const IdlType& type, const Json& value) {
+std::optional<std::string> MismatchInStruct(const IdlInterface& interface, const IdlType& type, const Json& value,
+                                            UnknownFields unknown) {
   if (!value.is_object()) return "";
   for (const IdlField& field : type.fields) {
     const auto found = value.find(field.name);
     if (found == value.end()) {
       if (field.type.kind != Kind::kMaybe) return field.name;
-    } else if (const auto inner = Mismatch(interface, field.type, *found)) {
+    } else if (const auto inner = Mismatch(interface, field.type, *found, unknown)) {
       return Join(field.name, *inner);
     }
   }
+  if (unknown == UnknownFields::kIgnored) return std::nullopt;
   for (const auto& item : value.items()) {
     const std::string& name = item.key();
     const bool known = std::any_of(type.fields.begin(), type.fields.end(),
@@ -47,7 +49,8 @@ std::optional<std::string> Unless(bool fits) { return fits ? std::nullopt : std:
 
 }  // namespace
 
-std::optional<std::string> Mismatch(const IdlInterface& interface, const IdlType& type, const Json& value) {
+std::optional<std::string> Mismatch(const IdlInterface& interface, const IdlType& type, const Json& value,
+                                    UnknownFields unknown) {
   switch (type.kind) {
     case Kind::kBool:
       return Unless(value.is_boolean());
@@ -62,17 +65,17 @@ std::optional<std::string> Mismatch(const IdlInterface& interface, const IdlType
     case Kind::kEnum:
       return Unless(IsEnumValue(type, value));
     case Kind::kStruct:
-      return MismatchInStruct(interface, type, value);
+      return MismatchInStruct(interface, type, value, unknown);
     case Kind::kMaybe:
-      return value.is_null() ? std::nullopt : Mismatch(interface, type.element.front(), value);
+      return value.is_null() ? std::nullopt : Mismatch(interface, type.element.front(), value, unknown);
     case Kind::kNamed: {
       const auto named = interface.types.find(type.name);
-      return named == interface.types.end() ? "" : Mismatch(interface, named->second, value);
+      return named == interface.types.end() ? "" : Mismatch(interface, named->second, value, unknown);
     }
     case Kind::kArray: {
       if (!value.is_array()) return "";
       for (std::size_t i = 0; i < value.size(); ++i) {
-        const auto inner = Mismatch(interface, type.element.front(), value[i]);
+        const auto inner = Mismatch(interface, type.element.front(), value[i], unknown);
         if (inner) return Join(fmt::format("[{}]", i), *inner);
       }
       return std::nullopt;
@@ -80,7 +83,7 @@ std::optional<std::string> Mismatch(const IdlInterface& interface, const IdlType
     case Kind::kDict: {
       if (!value.is_object()) return "";
       for (const auto& [name, item] : value.items()) {
-        const auto inner = Mismatch(interface, type.element.front(), item);
+        const auto inner = Mismatch(interface, type.element.front(), item, unknown);
         if (inner) return Join(name, *inner);
       }
       return std::nullopt;

@@ -5,6 +5,8 @@
 #include <cstring>
 
 #include "agent/api/client.h"
+#include "agent/api/idl.h"
+#include "agent/api/interfaces.h"
 #include "agent/ctl/json_field.h"
 #include "agent/ctl/show.h"
 
@@ -60,6 +62,26 @@ class ArrayPrinter {
   Printer& printer_;
   bool pretty_;
   bool first_ = true;
+};
+
+// Holds replies against the interface definition. A daemon that leaves out what every reply has is of another version, or
+// no dpuflowd at all: what it says must not be shown as if it were an answer.
+class ReplyCheck {
+ public:
+  // What is wrong with the reply, as one line.
+  std::optional<std::string> operator()(const std::string& method, const Json& reply) const {
+    if (!interface_) return ToString(interface_.error());
+    const auto found = interface_->methods.find(method);
+    if (found == interface_->methods.end()) return "the interface has no " + method;
+    const auto path = api::Mismatch(*interface_, found->second.output, reply, api::UnknownFields::kIgnored);
+    if (!path) return std::nullopt;
+    return fmt::format(
+        "dpuflowd answers {} in an unexpected way: {} is missing or not as defined; is it of another version?", method,
+        path->empty() ? "the reply" : *path);
+  }
+
+ private:
+  Result<api::IdlInterface> interface_ = api::ParseInterface(api::kAgentInterface);
 };
 
 class Runner {
@@ -121,7 +143,7 @@ class Runner {
           Show(counters, ShowStats(counters, style_));
         });
       case Command::kVersion:
-        return Call(client, "GetStatus", [this](const Json& reply) { PrintVersion(Text(reply, "version")); });
+        return AskVersion(client);
     }
     return kExitError;
   }
@@ -131,21 +153,36 @@ class Runner {
     const auto reply = client.Call(std::string(kInterface) + method, invocation_.parameters);
     if (!reply) return Fail(ToString(reply.error()));
     if (!reply->error.empty()) return Fail(ShowError(*reply));
+    if (const auto wrong = check_(method, reply->parameters)) return Fail(*wrong);
     print(reply->parameters);
+    return kExitOk;
+  }
+
+  // Of a daemon of any version: nothing but the version is expected in the reply.
+  int AskVersion(api::Client& client) {
+    const auto reply = client.Call(std::string(kInterface) + "GetStatus", invocation_.parameters);
+    if (!reply) return Fail(ToString(reply.error()));
+    if (!reply->error.empty()) return Fail(ShowError(*reply));
+    if (!Field(reply->parameters, "version").is_string()) return Fail("dpuflowd does not say which version it is");
+    PrintVersion(Text(reply->parameters, "version"));
     return kExitOk;
   }
 
   int ShowFlows(api::Client& client) {
     FlowList list(style_);
     ArrayPrinter array(printer_, invocation_.pretty);
+    std::optional<std::string> wrong;
     const auto end =
         client.Stream(std::string(kInterface) + "ListFlows", invocation_.parameters, [&](const Json& reply) {
+          wrong = check_("ListFlows", reply);
+          if (wrong) return false;
           const Json& flow = Field(reply, "flow");
           if (flow.is_null()) return true;
           return invocation_.json ? array.Add(flow) : printer_.Print(list.Add(flow));
         });
     if (printer_.error() != 0) return kExitError;
     if (!invocation_.json) printer_.Print(list.Finish());
+    if (wrong) return Fail(*wrong);
     if (!end) return Fail(ToString(end.error()));
     if (!end->error.empty()) return Fail(ShowError(*end));
     if (invocation_.json) array.Finish();
@@ -173,6 +210,7 @@ class Runner {
 
   const Invocation& invocation_;
   const Style style_;
+  const ReplyCheck check_;
   Printer printer_;
   std::FILE* err_;
 };

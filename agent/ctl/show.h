@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Replies of the API as text for people. Pure: JSON in, text out. A field that an older or newer daemon does not send is
-// shown as "-" or left out; nothing here fails.
+// Replies of the API as text for people. Pure: JSON in, text out. The caller has held a reply against the interface
+// definition; what is optional there and not in the reply is shown as "-" or left out. Nothing here fails.
 #pragma once
 
 #include <string>

@@ -75,24 +75,21 @@ std::vector<std::string> Pairs(const Json& object) {
 }  // namespace
 
 std::string ShowPorts(const Json& ports, const Style& style) {
-  Table table({{"PORT", false},
-               {"ROLE", false},
-               {"FUNCTION", false},
-               {"STATE", false},
-               {"GUARDS", true},
-               {"L2SRC", true},
-               {"L2DST", true},
-               {"L3", true},
-               {"MISSES", true}},
-              style.colors);
+  std::vector<Table::Column> columns = {{"PORT"}, {"ROLE"}, {"FUNCTION"}, {"STATE"}};
+  if (style.statistics) {
+    for (const char* title : {"GUARDS", "L2SRC", "L2DST", "L3", "MISSES"}) columns.push_back({title, true});
+  }
+  Table table(std::move(columns), style.colors);
   for (const Json& port : ports) {
     const std::string state = Text(port, "state");
     std::vector<Cell> cells = {{Text(port, "name"), Color::kNone},
                                {Text(port, "role"), Color::kNone},
                                {FunctionOf(port), Color::kNone},
                                {state, ColorOfPort(state)}};
-    for (const char* number : {"guards", "l2_source", "l2_destination", "l3", "misses"}) {
-      cells.push_back({Text(port, number), Color::kNone});
+    if (style.statistics) {
+      for (const char* number : {"guards", "l2_source", "l2_destination", "l3", "misses"}) {
+        cells.push_back({Text(port, number), Color::kNone});
+      }
     }
     table.Add(std::move(cells), BelowPort(port, style.details));
   }

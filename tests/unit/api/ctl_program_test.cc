@@ -53,15 +53,15 @@ class CtlProgram : public testing::Test {
     std::filesystem::remove_all(directory_);
   }
 
-  // A daemon with `flows` flows, in a thread of its own.
-  void StartDaemon(int flows) {
+  // A daemon with `flows` flows, in a thread of its own. Of the flow with the id `odd` it says the id only.
+  void StartDaemon(int flows, int odd = 0) {
     std::atomic<bool> listening = false;
-    thread_ = std::thread([this, flows, &listening] {
+    thread_ = std::thread([this, flows, odd, &listening] {
       sd_event* loop = nullptr;
       EXPECT_EQ(sd_event_new(&loop), 0);
       {
         api::Service service({"dpuflow", "dpuflowd", "9.9", "https://example.com"});
-        Fill(service, flows);
+        Fill(service, flows, odd);
         api::ServerOptions options;
         options.socket_path = socket_;
         api::Server server(service, loop, options);
@@ -78,23 +78,35 @@ class CtlProgram : public testing::Test {
     return {{"id", id},
             {"table", "l3"},
             {"port", "pf0vf0"},
+            {"ifindex", 3},
+            {"ethertype", 2048},
             {"match", {{"destination", "10.0.0.1"}}},
-            {"state", "offloaded"}};
+            {"actions", Json::object()},
+            {"state", "offloaded"},
+            {"age_ms", 0},
+            {"idle_ms", 0},
+            {"packets", 0},
+            {"bytes", 0},
+            {"packets_per_second", 0},
+            {"bits_per_second", 0}};
   }
 
-  static void Fill(api::Service& service, int flows) {
-    service.Register("io.dpuflow.Agent.ListFlows", [flows](const Json& parameters, Call call) {
+  static void Fill(api::Service& service, int flows, int odd) {
+    service.Register("io.dpuflow.Agent.ListFlows", [flows, odd](const Json& parameters, Call call) {
       if (parameters.contains("state")) return call.Error(api::kNotReady, {{"reason", "it is a test"}});
-      call.Stream([flows, id = 0]() mutable -> std::optional<Json> {
+      call.Stream([flows, odd, id = 0]() mutable -> std::optional<Json> {
         if (id == flows) return std::nullopt;
-        return Json{{"flow", Flow(++id)}};
+        ++id;
+        return Json{{"flow", id == odd ? Json{{"id", id}} : Flow(id)}};
       });
     });
     service.Register("io.dpuflow.Agent.GetFlow", [](const Json& parameters, Call call) {
+      if (parameters["id"] == 2) return call.Reply({{"flow", {{"id", 2}}}});
       if (parameters["id"] != 1) return call.Error(api::kNoSuchFlow, {{"id", parameters["id"]}});
       call.Reply({{"flow", Flow(1)}});
     });
     service.Register("io.dpuflow.Agent.FlushFlows", [](const Json&, Call call) { call.Reply({{"count", 3}}); });
+    service.Register("io.dpuflow.Agent.GetStats", [](const Json&, Call call) { call.Reply(Json::object()); });
     service.Register("io.dpuflow.Agent.GetStatus", [](const Json&, Call call) { call.Reply({{"version", "9.9"}}); });
   }
 
@@ -150,6 +162,31 @@ TEST_F(CtlProgram, ErrorOfTheDaemonIsExitCodeOne) {
   EXPECT_EQ(Ctl("-j flow show state waiting 2>/dev/null").code, 1);
   EXPECT_EQ(Ctl("port 2>&1").text,
             "dpuflowctl: this dpuflowd has no io.dpuflow.Agent.ListPorts; is it of another version?\n");
+}
+
+TEST_F(CtlProgram, ReplyThatLacksFieldsIsAnErrorAndNotARowOfDashes) {
+  StartDaemon(0);
+  const std::pair<const char*, const char*> kCases[] = {
+      {"status", "GetStatus in an unexpected way: pid"},
+      {"-j status", "GetStatus in an unexpected way: pid"},
+      {"stats", "GetStats in an unexpected way: counters"},
+      {"flow get 2", "GetFlow in an unexpected way: flow.table"},
+  };
+  for (const auto& [command, text] : kCases) {
+    const Outcome outcome = Ctl(command + " 2>&1"s);
+    EXPECT_EQ(outcome.code, 1) << command;
+    EXPECT_EQ(outcome.text,
+              "dpuflowctl: dpuflowd answers "s + text + " is missing or not as defined; is it of another version?\n");
+    EXPECT_EQ(Ctl(command + " 2>/dev/null"s).text, "") << command;
+  }
+}
+
+TEST_F(CtlProgram, ListEndsAtTheReplyThatLacksFields) {
+  StartDaemon(3, 2);
+  const Outcome outcome = Ctl("flow 2>&1");
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_NE(outcome.text.find("ListFlows in an unexpected way: flow.table"), std::string::npos) << outcome.text;
+  EXPECT_EQ(Ctl("-j flow 2>/dev/null").code, 1);
 }
 
 TEST_F(CtlProgram, JsonIsOneArrayOrObject) {

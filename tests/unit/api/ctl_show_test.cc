@@ -134,17 +134,26 @@ const Json kPorts = Json::parse(R"([
 
 TEST(ShowPort, RefusedPortSaysWhyAndWhatToType) {
   ExpectFits("ListPorts", {{"ports", kPorts}});
-  EXPECT_EQ(ShowPorts(kPorts, {}), R"(PORT   ROLE   FUNCTION STATE   GUARDS L2SRC L2DST   L3 MISSES
-p0     uplink -        ready        4     2     1 1200   1234
-pf0vf3 vf     c1pf0vf3 refused      0     0     0    0      0
+  EXPECT_EQ(ShowPorts(kPorts, {}), R"(PORT   ROLE   FUNCTION STATE
+p0     uplink -        ready
+pf0vf3 vf     c1pf0vf3 refused
     it is a port of the bond bond0
     to free it: ip link set dev pf0vf3 nomaster
 )");
   EXPECT_EQ(ShowPorts(Json::array({kPorts[0]}), {.details = true}),
-            R"(PORT ROLE   FUNCTION STATE GUARDS L2SRC L2DST   L3 MISSES
-p0   uplink -        ready      4     2     1 1200   1234
+            R"(PORT ROLE   FUNCTION STATE
+p0   uplink -        ready
     ifindex 3 mac 02:00:00:00:00:01 mtu 9000 carrier devlink pci/0000:03:00.0/1
       switch 0a1b2c
+)");
+}
+
+TEST(ShowPort, StatisticsAreEntriesAndMissesOfEach) {
+  EXPECT_EQ(ShowPorts(kPorts, {.statistics = true}), R"(PORT   ROLE   FUNCTION STATE   GUARDS L2SRC L2DST   L3 MISSES
+p0     uplink -        ready        4     2     1 1200   1234
+pf0vf3 vf     c1pf0vf3 refused      0     0     0    0      0
+    it is a port of the bond bond0
+    to free it: ip link set dev pf0vf3 nomaster
 )");
 }
 

@@ -114,5 +114,14 @@ TEST_F(Check, PathLeadsIntoListsAndDictionaries) {
   EXPECT_EQ(Mismatch(*interface_, reply, stats), "counters[0]");
 }
 
+TEST_F(Check, FieldsOfANewerServiceMayBeIgnored) {
+  const IdlType& reply = interface_->methods.at("GetStats").output;
+  const Json stats =
+      Json::parse(R"({"later":1, "counters":[{"name":"a","labels":{},"value":1,"kind":"counter","more":2}]})");
+  EXPECT_EQ(Mismatch(*interface_, reply, stats, UnknownFields::kRefused), "counters[0].more");
+  EXPECT_EQ(Mismatch(*interface_, reply, stats, UnknownFields::kIgnored), std::nullopt);
+  EXPECT_EQ(Mismatch(*interface_, reply, Json::parse(R"({"later":1})"), UnknownFields::kIgnored), "counters");
+}
+
 }  // namespace
 }  // namespace dpuflow::api
