@@ -1,84 +1,390 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// A port's life, with hardware and classifier made up here.
 #include "agent/port_manager.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
 namespace dpuflow {
 namespace {
 
-using kernel::PortRole;
+using State = PortSlot::State;
+using namespace std::chrono_literals;
+
+constexpr std::uint32_t kUplink = 2;
+constexpr std::uint32_t kPod = 7;
+// Longer than any refused port waits before it is tried again.
+constexpr std::chrono::minutes kLong{1};
 
 class FakeBackend final : public offload::Backend {
  public:
   void Submit(std::vector<flow::Operation>& operations) override { operations.clear(); }
-  void Prepare(std::uint32_t port, const std::string& /*name*/, std::uint32_t peer) override { peers[port] = peer; }
-  void Release(std::uint32_t /*port*/) override {}
-  void Sweep(std::uint32_t /*port*/) override {}
+  void Prepare(std::uint32_t port, const std::string& name, std::uint32_t peer) override {
+    asked.push_back("prepare " + name);
+    preparing.insert(port);
+    peers[port] = peer;
+  }
+  void Release(std::uint32_t port) override {
+    asked.push_back("release " + std::to_string(port));
+    releasing.insert(port);
+  }
+  void Sweep(std::uint32_t) override {}
 
-  std::map<std::uint32_t, std::uint32_t> peers;  // of the ports that were prepared
+  [[nodiscard]] std::vector<std::string> TakeAsked() { return std::exchange(asked, {}); }
+
+  std::vector<std::string> asked;
+  std::set<std::uint32_t> preparing;  // asked for, and not yet reported
+  std::set<std::uint32_t> releasing;
+  std::map<std::uint32_t, std::uint32_t> peers;  // with which a port is tried
 };
 
-class NoListener final : public PortListener {
+class FakeListener final : public PortListener {
  public:
   std::vector<IpPrefix> MartiansOf(std::uint32_t /*ifindex*/) const override { return {}; }
-  void PortReady(std::uint32_t /*ifindex*/) override {}
-  void PortLeft(std::uint32_t /*ifindex*/) override {}
-  void PortRefused(const PortSlot& /*slot*/) override {}
+  void PortReady(std::uint32_t ifindex) override {
+    EXPECT_TRUE(taking_part.insert(ifindex).second) << ifindex << " takes part already";
+  }
+  void PortLeft(std::uint32_t ifindex) override {
+    EXPECT_EQ(taking_part.erase(ifindex), 1u) << ifindex << " did not take part";
+  }
+  void PortRefused(const PortSlot& slot) override { refused.push_back(slot.info.link.name + ": " + slot.refusal); }
+
+  std::set<std::uint32_t> taking_part;  // what the classifier was told
+  std::vector<std::string> refused;
 };
 
 class PortManagerTest : public testing::Test {
  protected:
-  void Find(std::uint32_t ifindex, PortRole role, const std::string& refusal = {}) {
+  static kernel::SwitchPort Port(std::uint32_t ifindex, const std::string& name) {
     kernel::SwitchPort port;
     port.link.ifindex = ifindex;
-    port.role = role;
-    port.refusal = refusal;
-    found_[ifindex] = port;
+    port.link.name = name;
+    port.link.mtu = 1500;
+    port.link.address = MacAddress{{0x02, 0, 0, 0, 0, static_cast<std::uint8_t>(ifindex)}};
+    port.role = ifindex == kUplink ? kernel::PortRole::kUplink : kernel::PortRole::kVf;
+    return port;
   }
-  void Update() { ports_.Update(found_, now_); }
+  static kernel::SwitchPort InBond(kernel::SwitchPort port) {
+    port.link.master = 40;
+    port.refusal = "it belongs to the bond bond0";
+    port.hint = "ip link set dev " + port.link.name + " nomaster";
+    return port;
+  }
 
-  const flow::TimePoint now_ = flow::TimePoint{} + std::chrono::hours(1);
-  std::map<std::uint32_t, kernel::SwitchPort> found_;
-  FakeBackend backend_;
-  NoListener listener_;
+  // What devlink and rtnetlink say: these ports, and no others.
+  void Find(const std::vector<kernel::SwitchPort>& ports) {
+    std::map<std::uint32_t, kernel::SwitchPort> found;
+    for (const kernel::SwitchPort& port : ports) found.emplace(port.link.ifindex, port);
+    manager_.Update(std::move(found), now_);
+  }
+  void Prepared(std::uint32_t port, const std::string& refusal = {}, const std::string& hint = {}) {
+    EXPECT_EQ(backend_.preparing.erase(port), 1u);
+    manager_.OnPrepared({port, refusal, hint}, now_);
+  }
+  void Released(std::uint32_t port) {
+    EXPECT_EQ(backend_.releasing.erase(port), 1u);
+    manager_.OnReleased({port}, now_);
+  }
+  // Found, prepared, taking part, and the pipeline's operations for it done.
+  void MakeReady(const kernel::SwitchPort& port) {
+    Find({port});
+    Prepared(port.link.ifindex);
+    Acknowledge();
+    (void)backend_.TakeAsked();
+  }
+  void Acknowledge() {
+    for (const flow::Operation& operation : TakeOperations()) Acknowledge(operation);
+  }
+  void Acknowledge(const flow::Operation& operation) {
+    pipeline_.OnOutcome({operation.kind, operation.flow, std::nullopt, operation.issued}, now_);
+  }
+  std::vector<flow::Operation> TakeOperations() { return pipeline_.TakeOperations(64, now_); }
+
+  // Null where the port is not known.
+  [[nodiscard]] const PortSlot* Slot(std::uint32_t port) const {
+    const auto found = manager_.slots().find(port);
+    return found == manager_.slots().end() ? nullptr : &found->second;
+  }
+  [[nodiscard]] bool Is(std::uint32_t port, State state) const { return Slot(port) && Slot(port)->state == state; }
+  [[nodiscard]] bool TakesPart(std::uint32_t port) const { return listener_.taking_part.contains(port); }
+
+  flow::TimePoint now_ = flow::TimePoint{} + 1h;
   flow::Pipeline pipeline_{flow::Limits{}};
-  PortManager ports_{backend_, pipeline_, listener_};
+  FakeBackend backend_;
+  FakeListener listener_;
+  PortManager manager_{backend_, pipeline_, listener_};
+  const kernel::SwitchPort pod_ = Port(kPod, "pf0vf0");
 };
 
+using Asked = std::vector<std::string>;
+
+TEST_F(PortManagerTest, AFoundPortIsPreparedAndThenTakesPart) {
+  EXPECT_TRUE(manager_.settled());
+  Find({pod_});
+  EXPECT_TRUE(Is(kPod, State::kPreparing));
+  EXPECT_FALSE(manager_.settled());
+  EXPECT_FALSE(TakesPart(kPod));
+  EXPECT_EQ(backend_.TakeAsked(), Asked{"prepare pf0vf0"});
+  EXPECT_TRUE(TakeOperations().empty());
+
+  Prepared(kPod);
+  EXPECT_TRUE(Is(kPod, State::kReady));
+  EXPECT_TRUE(manager_.settled());
+  EXPECT_TRUE(TakesPart(kPod));
+  EXPECT_FALSE(TakeOperations().empty()) << "its guards are wanted";
+  EXPECT_EQ(manager_.Names(), std::vector<std::string>{"pf0vf0"});
+}
+
+TEST_F(PortManagerTest, TheSamePortAgainIsNoNews) {
+  MakeReady(pod_);
+  Find({pod_});
+  manager_.Advance(now_ + kLong);
+  EXPECT_EQ(backend_.TakeAsked(), Asked{});
+  EXPECT_TRUE(Is(kPod, State::kReady));
+}
+
+TEST_F(PortManagerTest, ARefusedPortSaysWhyOnceAndIsTriedAgain) {
+  Find({pod_});
+  (void)backend_.TakeAsked();
+  Prepared(kPod, "hardware offload of tc is off", "ethtool -K pf0vf0 hw-tc-offload on");
+  EXPECT_TRUE(Is(kPod, State::kRefused));
+  EXPECT_EQ(Slot(kPod)->refusal, "hardware offload of tc is off");
+  EXPECT_EQ(Slot(kPod)->hint, "ethtool -K pf0vf0 hw-tc-offload on");
+  EXPECT_TRUE(manager_.settled());
+  EXPECT_FALSE(TakesPart(kPod));
+
+  manager_.Advance(now_);
+  EXPECT_EQ(backend_.TakeAsked(), Asked{}) << "not at once";
+  now_ += kLong;
+  manager_.Advance(now_);
+  EXPECT_EQ(backend_.TakeAsked(), Asked{"prepare pf0vf0"});
+  Prepared(kPod, "hardware offload of tc is off", "ethtool -K pf0vf0 hw-tc-offload on");
+  EXPECT_EQ(listener_.refused, Asked{"pf0vf0: hardware offload of tc is off"}) << "the same again is no news";
+
+  now_ += kLong;
+  manager_.Advance(now_);
+  Prepared(kPod, "its ingress uses the shared block 22");
+  EXPECT_EQ(listener_.refused.size(), 2u);
+
+  now_ += kLong;
+  manager_.Advance(now_);
+  Prepared(kPod);
+  EXPECT_TRUE(Is(kPod, State::kReady));
+  EXPECT_TRUE(Slot(kPod)->refusal.empty());
+  EXPECT_TRUE(TakesPart(kPod));
+}
+
+TEST_F(PortManagerTest, APortThatABondTakesIsReleasedAndThenRefused) {
+  MakeReady(pod_);
+  Find({InBond(pod_)});
+  EXPECT_FALSE(TakesPart(kPod)) << "the classifier lets go of it at once";
+  EXPECT_TRUE(Is(kPod, State::kReleasing));
+  manager_.Advance(now_);
+  EXPECT_EQ(backend_.TakeAsked(), Asked{"release 7"});
+
+  Released(kPod);
+  EXPECT_TRUE(Is(kPod, State::kRefused));
+  EXPECT_EQ(Slot(kPod)->refusal, "it belongs to the bond bond0");
+  EXPECT_EQ(Slot(kPod)->hint, "ip link set dev pf0vf0 nomaster");
+  EXPECT_EQ(listener_.refused, Asked{"pf0vf0: it belongs to the bond bond0"});
+
+  now_ += kLong;
+  manager_.Advance(now_);
+  EXPECT_EQ(backend_.TakeAsked(), Asked{}) << "it is not ours while the bond has it";
+}
+
+TEST_F(PortManagerTest, APortThatIsFreedTakesPartAgain) {
+  MakeReady(pod_);
+  Find({InBond(pod_)});
+  manager_.Advance(now_);
+  Released(kPod);
+  (void)backend_.TakeAsked();
+  Find({pod_});
+  EXPECT_EQ(backend_.TakeAsked(), Asked{"prepare pf0vf0"});
+  Prepared(kPod);
+  EXPECT_TRUE(Is(kPod, State::kReady));
+  EXPECT_TRUE(TakesPart(kPod));
+}
+
+// An earlier run may have left filters on it.
+TEST_F(PortManagerTest, APortThatIsFoundInABondIsClearedOfLeftovers) {
+  Find({InBond(pod_)});
+  EXPECT_FALSE(manager_.settled());
+  manager_.Advance(now_);
+  EXPECT_EQ(backend_.TakeAsked(), Asked{"release 7"});
+  Released(kPod);
+  EXPECT_TRUE(Is(kPod, State::kRefused));
+  EXPECT_TRUE(manager_.settled());
+  EXPECT_FALSE(TakesPart(kPod));
+}
+
+TEST_F(PortManagerTest, APortThatIsTakenWhileItIsPreparedNeverTakesPart) {
+  Find({pod_});
+  Find({InBond(pod_)});
+  Prepared(kPod);
+  EXPECT_FALSE(TakesPart(kPod));
+  manager_.Advance(now_);
+  Released(kPod);
+  EXPECT_TRUE(Is(kPod, State::kRefused));
+  EXPECT_EQ(Slot(kPod)->refusal, "it belongs to the bond bond0");
+}
+
+TEST_F(PortManagerTest, NothingIsReleasedWhileOperationsAreUnderWay) {
+  Find({pod_});
+  Prepared(kPod);
+  const auto operations = TakeOperations();
+  ASSERT_FALSE(operations.empty());
+  Find({InBond(pod_)});
+  (void)backend_.TakeAsked();
+  for (const flow::Operation& operation : operations) {
+    manager_.Advance(now_);
+    EXPECT_EQ(backend_.TakeAsked(), Asked{});
+    Acknowledge(operation);
+  }
+  manager_.Advance(now_);
+  EXPECT_EQ(backend_.TakeAsked(), Asked{"release 7"});
+  manager_.Advance(now_);
+  EXPECT_EQ(backend_.TakeAsked(), Asked{}) << "asked for once";
+}
+
+TEST_F(PortManagerTest, APortThatIsGoneIsForgotten) {
+  MakeReady(pod_);
+  Find({});
+  EXPECT_FALSE(TakesPart(kPod));
+  EXPECT_TRUE(pipeline_.flows().all().empty());
+  manager_.Advance(now_);
+  Released(kPod);
+  EXPECT_EQ(Slot(kPod), nullptr);
+  EXPECT_TRUE(manager_.settled());
+  EXPECT_TRUE(listener_.refused.empty());
+}
+
+TEST_F(PortManagerTest, APortThatComesBackUnderANewIfindexIsANewOne) {
+  MakeReady(pod_);
+  Find({Port(9, "pf0vf0")});
+  EXPECT_TRUE(Is(9, State::kPreparing));
+  manager_.Advance(now_);
+  Released(kPod);
+  EXPECT_EQ(Slot(kPod), nullptr);
+  Prepared(9);
+  EXPECT_EQ(listener_.taking_part, std::set<std::uint32_t>{9});
+}
+
+// Gone and back with the same ifindex before its release is done: it is found anew once that is over.
+TEST_F(PortManagerTest, APortThatIsBackBeforeItWasReleasedTakesPartInTheEnd) {
+  MakeReady(pod_);
+  Find({});
+  Find({pod_});
+  manager_.Advance(now_);
+  if (backend_.releasing.contains(kPod)) Released(kPod);
+  Find({pod_});
+  Prepared(kPod);
+  EXPECT_TRUE(Is(kPod, State::kReady));
+  EXPECT_TRUE(TakesPart(kPod));
+}
+
+TEST_F(PortManagerTest, AReportAboutAPortThatIsGoneIsIgnored) {
+  Find({pod_});
+  Find({});
+  Prepared(kPod);
+  EXPECT_FALSE(TakesPart(kPod));
+  manager_.Advance(now_);
+  Released(kPod);
+  EXPECT_EQ(Slot(kPod), nullptr);
+  manager_.OnReleased({kPod}, now_);
+  manager_.OnPrepared({99, {}, {}}, now_);
+  EXPECT_TRUE(manager_.slots().empty());
+}
+
+TEST_F(PortManagerTest, ClosingReleasesAllAndIsDoneWhenNothingIsLeft) {
+  Find({Port(kUplink, "p0"), pod_, Port(8, "pf0vf1")});
+  Prepared(kUplink);
+  Prepared(kPod);
+  Prepared(8, "no room");
+  Acknowledge();
+  (void)backend_.TakeAsked();
+  manager_.ReleaseAll(now_);
+  EXPECT_FALSE(manager_.done());
+  EXPECT_TRUE(listener_.taking_part.empty());
+  EXPECT_TRUE(std::ranges::includes(backend_.releasing, std::set<std::uint32_t>{kUplink, kPod}));
+
+  Find({Port(kUplink, "p0"), pod_, Port(9, "pf0vf2")});
+  EXPECT_TRUE(backend_.preparing.empty()) << "nothing begins any more";
+  for (const std::uint32_t port : std::set<std::uint32_t>(backend_.releasing)) {
+    EXPECT_FALSE(manager_.done());
+    Released(port);
+  }
+  EXPECT_TRUE(manager_.done());
+  now_ += kLong;
+  manager_.Advance(now_);
+  EXPECT_TRUE(backend_.preparing.empty());
+}
+
+TEST_F(PortManagerTest, ClosingWhileAPortIsPreparedReleasesWhatThePreparationMade) {
+  Find({pod_});
+  manager_.ReleaseAll(now_);
+  Prepared(kPod);
+  manager_.Advance(now_);
+  EXPECT_FALSE(TakesPart(kPod));
+  EXPECT_FALSE(manager_.done());
+  Released(kPod);
+  EXPECT_TRUE(manager_.done());
+}
+
+TEST_F(PortManagerTest, ClosingWithoutPortsIsDoneAtOnce) {
+  manager_.ReleaseAll(now_);
+  EXPECT_TRUE(manager_.done());
+}
+
+TEST_F(PortManagerTest, DecisionsSeeWhichPortsTakePartAndHowLargeTheirPacketsMayBe) {
+  kernel::SwitchPort uplink = Port(kUplink, "p0");
+  uplink.link.mtu = 9000;
+  Find({uplink, pod_});
+  Prepared(kPod);
+  kernel::DecisionPorts ports = manager_.ForDecisions(0);
+  EXPECT_TRUE(ports.at(kPod).ready);
+  EXPECT_FALSE(ports.at(kUplink).ready);
+  EXPECT_EQ(ports.at(kPod).largest_packet, 9000u) << "a function's own MTU cannot be seen";
+  EXPECT_EQ(manager_.ForDecisions(1400).at(kPod).largest_packet, 1400u);
+}
+
+// ---- with which other port a port is tried ---------------------------------------------------------------------------
+
+using Peers = std::map<std::uint32_t, std::uint32_t>;
+
 TEST_F(PortManagerTest, APortIsTriedWithTheUplinkAndTheUplinkWithAnotherPort) {
-  Find(2, PortRole::kVf);
-  Find(3, PortRole::kVf);
-  Find(4, PortRole::kUplink);
-  Update();
-  EXPECT_EQ(backend_.peers, (std::map<std::uint32_t, std::uint32_t>{{2, 4}, {3, 4}, {4, 3}}));
+  Find({Port(3, "pf0vf0"), Port(4, "pf0vf1"), Port(kUplink, "p0")});
+  EXPECT_EQ(backend_.peers, (Peers{{3, kUplink}, {4, kUplink}, {kUplink, 4}}));
 }
 
 TEST_F(PortManagerTest, APortAloneIsTriedWithNoOther) {
-  Find(2, PortRole::kVf);
-  Update();
-  EXPECT_EQ(backend_.peers, (std::map<std::uint32_t, std::uint32_t>{{2, 0}}));
+  Find({pod_});
+  EXPECT_EQ(backend_.peers, (Peers{{kPod, 0}}));
 }
 
 TEST_F(PortManagerTest, AnUplinkIsNotTriedWithAnother) {
-  Find(2, PortRole::kUplink);
-  Find(3, PortRole::kUplink);
-  Update();
-  EXPECT_EQ(backend_.peers, (std::map<std::uint32_t, std::uint32_t>{{2, 0}, {3, 0}}));
+  kernel::SwitchPort second = Port(3, "p1");
+  second.role = kernel::PortRole::kUplink;
+  Find({Port(kUplink, "p0"), second});
+  EXPECT_EQ(backend_.peers, (Peers{{kUplink, 0}, {3, 0}}));
 }
 
 TEST_F(PortManagerTest, APortThatIsRefusedForWhatItIsIsNoPeer) {
-  Find(2, PortRole::kUplink, "it is part of bond0");
-  Find(3, PortRole::kVf);
-  Update();
-  EXPECT_EQ(backend_.peers, (std::map<std::uint32_t, std::uint32_t>{{3, 0}}));
+  Find({InBond(Port(kUplink, "p0")), pod_});
+  EXPECT_EQ(backend_.peers, (Peers{{kPod, 0}}));
 }
 
 TEST_F(PortManagerTest, APortThatComesLaterIsTriedWithThoseThatAreThere) {
-  Find(2, PortRole::kUplink);
-  Update();
-  Find(5, PortRole::kVf);
-  Update();
-  EXPECT_EQ(backend_.peers, (std::map<std::uint32_t, std::uint32_t>{{2, 0}, {5, 2}}));
+  Find({Port(kUplink, "p0")});
+  Find({Port(kUplink, "p0"), pod_});
+  EXPECT_EQ(backend_.peers, (Peers{{kUplink, 0}, {kPod, kUplink}}));
 }
 
 }  // namespace
