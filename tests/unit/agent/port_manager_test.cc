@@ -348,11 +348,11 @@ TEST_F(PortManagerTest, DecisionsSeeWhichPortsTakePartAndHowLargeTheirPacketsMay
   uplink.link.mtu = 9000;
   Find({uplink, pod_});
   Prepared(kPod);
-  kernel::DecisionPorts ports = manager_.ForDecisions(0);
+  kernel::DecisionPorts ports = manager_.ForDecisions(0, {});
   EXPECT_TRUE(ports.at(kPod).ready);
   EXPECT_FALSE(ports.at(kUplink).ready);
   EXPECT_EQ(ports.at(kPod).largest_packet, 9000u) << "a function's own MTU cannot be seen";
-  EXPECT_EQ(manager_.ForDecisions(1400).at(kPod).largest_packet, 1400u);
+  EXPECT_EQ(manager_.ForDecisions(1400, {}).at(kPod).largest_packet, 1400u);
 }
 
 // ---- with which other port a port is tried ---------------------------------------------------------------------------
