@@ -19,11 +19,10 @@ set -E
 lab_directory=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 lab_repository=$(readlink -f "$lab_directory/../../..")
 : "${LAB_BUILD:=$lab_repository/build/release}"
-: "${LABNIC_KO:=$LAB_BUILD/tests/lab/labnic.ko}"
 : "${LABTRAFFIC:=$LAB_BUILD/tests/lab/traffic/labtraffic}"
 : "${DPUFLOWD:=$LAB_BUILD/agent/dpuflowd}"
 : "${DPUFLOWCTL:=$LAB_BUILD/agent/ctl/dpuflowctl}"
-export LABNIC_KO LABTRAFFIC DPUFLOWD DPUFLOWCTL
+export LABTRAFFIC DPUFLOWD DPUFLOWCTL
 
 # shellcheck source=expect.sh
 source "$lab_directory/expect.sh"

@@ -57,7 +57,7 @@ static inline int labnic_info_driver(struct devlink_info_req *req)
 
 static inline void labnic_netns_local(struct net_device *dev)
 {
-	dev->netns_local = true;
+	dev->netns_immutable = true;	/* the name since a stable update of 6.12; netns_local before */
 }
 
 static inline void labnic_lockless_tx(struct net_device *dev)
