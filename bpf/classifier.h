@@ -3,10 +3,11 @@
 // The classifier as the agent sees it: a program that is loaded once and attached to the ingress of each port, and the
 // maps through which the two talk. `bpf/README.md` tells what the program does with a packet.
 //
-// Loading does not attach: program_fd() goes into a cls_bpf filter (netlink/tc.h, BpfFilter) or a tcx link. The program
-// answers TC_ACT_UNSPEC for what it leaves to the kernel, so filters behind it still see the packet. It does nothing at
-// a port before SetPort(), and dies with its last attachment, not with this object: an agent that crashes leaves it
-// forwarding between the ports and from the sources that were set.
+// Loading does not attach: program_fd() goes into a tcx link (bpf/tcx.h) or a cls_bpf filter (netlink/tc.h, BpfFilter).
+// The program answers TC_ACT_UNSPEC for what it leaves to the kernel, so filters behind it still see the packet. It does
+// nothing at a port before SetPort(), and dies with its last attachment, not with this object. A tcx link dies with the
+// agent; filters do not: with them, an agent that crashes leaves it forwarding between the ports and from the sources
+// that were set.
 #pragma once
 
 #include <chrono>

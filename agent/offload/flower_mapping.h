@@ -12,6 +12,8 @@
 //   chain 2   prio 1..15  L3 routing flows, by section        set MACs, TTL - 1, redirect
 //             prio 16     the classifier
 //
+// The classifier has filters (cls_bpf) only on kernels without tcx.
+//
 // One key shape and one ethertype per (chain, prio); `goto` lands on prio 1, so chains 1 and 2 begin there. Chains 0 to
 // 3 and priorities 1 to 16 are what every firmware takes (mlx5, lib/fs_chains.c).
 #pragma once

@@ -140,6 +140,7 @@ Result<void> PortKeeper::Try(const flow::Rule& rule, const std::string& name) {
 }
 
 Result<void> PortKeeper::RemoveOurs(std::uint32_t port) {
+  links_.erase(port);
   const auto filters = netlink::ListTerse(socket_, FullDump(port));
   if (!filters) return tl::make_unexpected(filters.error());
   // The way into the tables goes first and the guards last: nothing is forwarded without them in between.
@@ -165,6 +166,15 @@ Result<void> PortKeeper::RemoveOurs(std::uint32_t port) {
 }
 
 Result<void> PortKeeper::AttachClassifier(std::uint32_t port) {
+  auto link = bpf::TcxLink::Attach(program_, port);
+  if (link) {
+    links_.insert_or_assign(port, std::move(*link));
+    return {};
+  }
+  return link.error().code == EOPNOTSUPP ? AttachByFilters(port) : tl::make_unexpected(link.error());
+}
+
+Result<void> PortKeeper::AttachByFilters(std::uint32_t port) {
   for (std::uint32_t chain = 0; chain < kChains; ++chain) {
     netlink::BpfFilter filter;
     filter.id = {port, netlink::kClsactIngress, chain, kClassifierPrio, kEthertypeAll, kClassifierHandle};

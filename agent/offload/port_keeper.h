@@ -5,13 +5,19 @@
 //
 // Rules of the house: a clsact or `ingress` qdisc that is there is used as it is; nothing is touched that does not carry
 // our cookie (filters) or our name (classifier); what fails is undone.
+//
+// The classifier is attached by tcx where the kernel has it (6.6), else as a cls_bpf filter in each chain: there a packet
+// that missed in chain N may come up with N on it (NET_TC_SKB_EXT), and tc then goes on in N. A tcx link ends with the
+// process; the filters stay behind one that dies, and go when the next one prepares the port.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "agent/offload/backend.h"
+#include "bpf/tcx.h"
 #include "netlink/flower.h"
 #include "netlink/socket.h"
 
@@ -49,10 +55,12 @@ class PortKeeper {
   Result<void> Try(const flow::Rule& rule, const std::string& name);
   Result<void> RemoveOurs(std::uint32_t port);
   Result<void> AttachClassifier(std::uint32_t port);
+  Result<void> AttachByFilters(std::uint32_t port);
   Result<void> RemoveClsact(std::uint32_t port);
 
   netlink::Socket socket_;
   int program_;
+  std::map<std::uint32_t, bpf::TcxLink> links_;  // by port
 };
 
 }  // namespace dpuflow::offload

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bpf/tcx.h"
+
+#include <bpf/bpf.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace dpuflow::bpf {
+namespace {
+
+// BPF_TCX_INGRESS of enum bpf_attach_type in Linux 6.6's <linux/bpf.h>; Debian 12's headers are those of 6.1.
+constexpr auto kTcxIngress = static_cast<bpf_attach_type>(46);
+
+}  // namespace
+
+Result<TcxLink> TcxLink::Attach(int program, std::uint32_t ifindex) {
+  // Linux takes a device where libbpf's function, which knows other kinds of links, says target.
+  const int fd = bpf_link_create(program, static_cast<int>(ifindex), kTcxIngress, nullptr);
+  if (fd >= 0) return TcxLink(fd);
+  // A kernel without tcx does not know the attach type, and says so with EINVAL; one with tcx has no reason to.
+  const int code = errno == EINVAL ? EOPNOTSUPP : errno;
+  return MakeError(code, fmt::format("attach the classifier at ifindex {} by tcx", ifindex));
+}
+
+TcxLink::TcxLink(TcxLink&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+TcxLink& TcxLink::operator=(TcxLink&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+TcxLink::~TcxLink() {
+  if (fd_ >= 0) close(fd_);
+}
+
+}  // namespace dpuflow::bpf
