@@ -33,7 +33,7 @@ class TcxTest : public ClassifierTest {
   }
 
   // One packet from the pod's end of pod0, which the kernel answers if nobody else takes it.
-  static void Ping() { Command("ip netns exec far ping -c 1 -W 10 10.1.0.1"); }
+  static void Ping() { Command("ip netns exec far ping -n -c 1 -W 10 10.1.0.1"); }
 
   void SetUp() override {
     ClassifierTest::SetUp();
