@@ -398,12 +398,26 @@ std::vector<IpPrefix> Agent::MartiansOf(std::uint32_t ifindex) const {
   return addresses_.Martians([&](std::uint32_t owner) { return DomainOf(owner) == domain; });
 }
 
-void Agent::PortReady(std::uint32_t ifindex) {
+void Agent::TellClassifierOfPort(const PortSlot& slot) {
+  const std::uint32_t ifindex = slot.info.link.ifindex;
   PortEntry entry;
   entry.l3_ifindex = ifindex;
+  entry.enabled = slot.offload;
   if (auto set = classifier_->SetPort(ifindex, entry); !set) log::Error({{"IFINDEX", ifindex}}, "{}", set.error());
+}
+
+void Agent::PortReady(std::uint32_t ifindex) {
+  TellClassifierOfPort(ports_->slots().at(ifindex));
   log::Info({{"PORT", links_.Name(ifindex)}}, "{} takes part", links_.Name(ifindex));
   pipeline_.OnChange(flow::LinkChanged{ifindex}, flow::Clock::now());  // flows that lead here may now be offloaded
+}
+
+void Agent::PortSwitched(const PortSlot& slot) {
+  const std::uint32_t ifindex = slot.info.link.ifindex;
+  TellClassifierOfPort(slot);
+  log::Info({{"PORT", slot.info.link.name}}, "offload is switched {} at {}", slot.offload ? "on" : "off",
+            slot.info.link.name);
+  pipeline_.OnChange(flow::LinkChanged{ifindex}, flow::Clock::now());
 }
 
 void Agent::PortLeft(std::uint32_t ifindex) {
@@ -468,6 +482,24 @@ std::size_t Agent::Flush(const std::function<bool(const flow::Flow&)>& selected)
   const std::size_t count = pipeline_.Flush(selected);
   Schedule();
   return count;
+}
+
+std::optional<std::vector<std::string>> Agent::SetOffload(bool on, const std::optional<std::string>& port) {
+  const TimePoint now = flow::Clock::now();
+  std::vector<std::string> names;
+  for (const auto& [ifindex, slot] : ports_->slots()) {
+    if (!port || slot.info.link.name == *port) names.push_back(slot.info.link.name);
+  }
+  if (port && names.empty()) return std::nullopt;
+  if (port) {
+    for (const auto& [ifindex, slot] : ports_->slots()) {
+      if (slot.info.link.name == *port) (void)ports_->SetOffload(ifindex, on, now);
+    }
+  } else {
+    ports_->SetOffloadOfAll(on, now);
+  }
+  Schedule();
+  return names;
 }
 
 void Agent::CheckReady() {

@@ -61,6 +61,8 @@ class Agent final : private PortListener {
   // Calls `done` when all that happened before this call has reached the hardware, or after `timeout`.
   void Sync(std::chrono::milliseconds timeout, std::function<void(const SyncReport&)> done);
   std::size_t Flush(const std::function<bool(const flow::Flow&)>& selected);
+  // At the port of this name, or at all. The ports concerned; nothing: there is none of this name.
+  std::optional<std::vector<std::string>> SetOffload(bool on, const std::optional<std::string>& port);
 
   // For the API. References stay valid as long as the agent; contents change with every turn of the loop.
   [[nodiscard]] const Config& config() const { return config_; }
@@ -127,6 +129,8 @@ class Agent final : private PortListener {
   void PortReady(std::uint32_t ifindex) override;
   void PortLeft(std::uint32_t ifindex) override;
   void PortRefused(const PortSlot& slot) override;
+  void PortSwitched(const PortSlot& slot) override;
+  void TellClassifierOfPort(const PortSlot& slot);
 
   Config config_;
   EventLoop& loop_;

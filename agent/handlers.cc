@@ -170,6 +170,13 @@ void RegisterHandlers(api::Service& service, Agent& agent) {
     const auto count = agent.Flush([&](const Flow& flow) { return filter->Matches(flow, Names(agent)); });
     call.Reply({{"count", count}});
   });
+  method("SetOffload", [&agent](const Json& parameters, Call call) {
+    std::optional<std::string> port;
+    if (parameters.contains("port")) port = parameters["port"].get<std::string>();
+    const auto ports = agent.SetOffload(parameters["on"].get<bool>(), port);
+    if (!ports) return call.Error(api::kNoSuchPort, {{"port", *port}});
+    call.Reply({{"ports", *ports}});
+  });
   method("Sync", [&agent](const Json& parameters, Call call) { Sync(agent, parameters, std::move(call)); });
   method("GetStats", [&agent](const Json&, Call call) {
     Json counters = Json::array();

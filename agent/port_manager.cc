@@ -2,6 +2,7 @@
 #include "agent/port_manager.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <utility>
 
@@ -60,6 +61,7 @@ void PortManager::Update(std::map<std::uint32_t, kernel::SwitchPort> found, flow
     if (known == slots_.end()) {
       PortSlot& slot = slots_[ifindex];
       slot.info = std::move(port);
+      slot.offload = offload_;
       slot.refusal = slot.info.refusal;
       slot.hint = slot.info.hint;
       if (slot.refusal.empty()) {
@@ -162,11 +164,21 @@ void PortManager::OnMartians(flow::TimePoint now) {
   }
 }
 
-void PortManager::SetOffload(std::uint32_t ifindex, bool on, flow::TimePoint now) {
+Result<void> PortManager::SetOffload(std::uint32_t ifindex, bool on, flow::TimePoint now) {
   const auto found = slots_.find(ifindex);
-  if (found == slots_.end()) return;
-  found->second.offload = on;
-  if (found->second.state == PortSlot::State::kReady) TellPipeline(found->second, now);
+  if (found == slots_.end()) return MakeError(ENODEV, fmt::format("switch offload at ifindex {}", ifindex));
+  PortSlot& slot = found->second;
+  if (slot.offload == on) return {};
+  slot.offload = on;
+  if (slot.state != PortSlot::State::kReady) return {};
+  TellPipeline(slot, now);
+  listener_.PortSwitched(slot);
+  return {};
+}
+
+void PortManager::SetOffloadOfAll(bool on, flow::TimePoint now) {
+  offload_ = on;
+  for (const auto& [ifindex, slot] : slots_) (void)SetOffload(ifindex, on, now);
 }
 
 void PortManager::OnSysctls(const kernel::Sysctls& sysctls, flow::TimePoint now) {
@@ -213,7 +225,12 @@ kernel::DecisionPorts PortManager::ForDecisions(std::uint32_t ingress_mtu, const
     const std::uint32_t largest = ingress_mtu != 0 ? ingress_mtu : std::max(uplink_mtu, slot.info.link.mtu);
     const netlink::Link* master = links.Find(slot.info.link.master);
     const bool in_vrf = master != nullptr && master->kind == "vrf";
-    ports[ifindex] = {slot.info.link.name, slot.state == PortSlot::State::kReady, largest, in_vrf ? master->name : ""};
+    kernel::DecisionPort& port = ports[ifindex];
+    port.name = slot.info.link.name;
+    port.ready = slot.state == PortSlot::State::kReady;
+    port.offload = slot.offload;
+    port.largest_packet = largest;
+    if (in_vrf) port.vrf = master->name;
   }
   return ports;
 }

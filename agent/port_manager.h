@@ -44,7 +44,8 @@ class PortListener {
   [[nodiscard]] virtual std::vector<IpPrefix> MartiansOf(std::uint32_t ifindex) const = 0;
   virtual void PortReady(std::uint32_t ifindex) = 0;
   virtual void PortLeft(std::uint32_t ifindex) = 0;
-  virtual void PortRefused(const PortSlot& slot) = 0;  // to be logged
+  virtual void PortRefused(const PortSlot& slot) = 0;   // to be logged
+  virtual void PortSwitched(const PortSlot& slot) = 0;  // its offload, on or off
 };
 
 class PortManager {
@@ -62,8 +63,10 @@ class PortManager {
   void OnSysctls(const kernel::Sysctls& sysctls, flow::TimePoint now);
   // The machine's addresses have changed, or which port is in which VRF.
   void OnMartians(flow::TimePoint now);
-  // Off: the hardware holds nothing of this port, until it is on again.
-  void SetOffload(std::uint32_t ifindex, bool on, flow::TimePoint now);
+  // Off: the hardware holds nothing of this port and nothing that leads to it, until it is on again. ENODEV: no such port.
+  Result<void> SetOffload(std::uint32_t ifindex, bool on, flow::TimePoint now);
+  // The same for all ports, those that come later included.
+  void SetOffloadOfAll(bool on, flow::TimePoint now);
   // Takes all ports out of service; done() when nothing of ours is left on any.
   void ReleaseAll(flow::TimePoint now);
 
@@ -87,6 +90,7 @@ class PortManager {
   std::map<std::uint32_t, PortSlot> slots_;
   std::map<std::uint32_t, bool> leaving_;  // ports taken out of service -> whether their release has been requested
   kernel::Sysctls sysctls_;
+  bool offload_ = true;  // of ports that come
   bool closing_ = false;
 };
 

@@ -121,6 +121,7 @@ Json PortView(const PortSlot& slot, const PortNumbers& numbers) {
     view["reason"] = slot.refusal;
     view["hint"] = slot.hint;
   }
+  view["offload"] = slot.offload;
   view["guards"] = numbers.entries[static_cast<std::size_t>(flow::Table::kGuard)];
   view["l2_source"] = numbers.entries[static_cast<std::size_t>(flow::Table::kL2Source)];
   view["l2_destination"] = numbers.entries[static_cast<std::size_t>(flow::Table::kL2Destination)];

@@ -83,6 +83,7 @@ inline constexpr const char* kInvalidParameter = "org.varlink.service.InvalidPar
 inline constexpr const char* kPermissionDenied = "org.varlink.service.PermissionDenied";
 inline constexpr const char* kExpectedMore = "org.varlink.service.ExpectedMore";
 inline constexpr const char* kNoSuchFlow = "io.dpuflow.Agent.NoSuchFlow";
+inline constexpr const char* kNoSuchPort = "io.dpuflow.Agent.NoSuchPort";
 inline constexpr const char* kSyncTimeout = "io.dpuflow.Agent.SyncTimeout";
 inline constexpr const char* kNotReady = "io.dpuflow.Agent.NotReady";
 inline constexpr const char* kBadMessage = "io.dpuflow.Agent.BadMessage";

@@ -65,6 +65,7 @@ class CommandLine {
     On(Show(Add(*port, "show", "List the ports, and why one is refused")), Command::kPortShow);
     On(port, Command::kPortShow);
     AddFlow();
+    AddOffload();
     CLI::App* sync = Add(app_, "sync", "Wait until everything so far has reached the hardware");
     sync->add_option("--timeout", timeout_, "Give up after this long: 5, 5s, 500ms, 2m (default 10s)")
         ->type_name("TIME");
@@ -136,6 +137,27 @@ class CommandLine {
     On(flow, Command::kFlowShow);
   }
 
+  // `offload off dev pf0vf3`, as `ip` has it.
+  void AddOffload() {
+    CLI::App* offload = Add(app_, "offload", "Switch offload on or off, at one port or at all");
+    offload->add_option("SWITCH", switch_, "on or off")->type_name("")->required();
+    offload->add_option("PORT", switched_port_, "dev PORT; without it: all ports")->type_name("")->expected(0, 2);
+    On(offload, Command::kOffload);
+  }
+
+  // What is wrong with the words, or nothing and the parameters of the call.
+  std::optional<std::string> FinishOffload(api::Json& parameters) const {
+    if (switch_ != "on" && switch_ != "off") return "offload: expected on or off, found " + switch_;
+    parameters["on"] = switch_ == "on";
+    if (switched_port_.empty()) return std::nullopt;
+    if (switched_port_.front() != "dev") return "offload: expected dev, found " + switched_port_.front();
+    if (switched_port_.size() != 2 || switched_port_.back().empty()) {
+      return "offload: expected the name of a port after dev";
+    }
+    parameters["port"] = switched_port_.back();
+    return std::nullopt;
+  }
+
   // A word or an option that is not known where it stands.
   Goodbye Unexpected() {
     CLI::App* innermost = &app_;
@@ -175,6 +197,9 @@ class CommandLine {
       if (!id) return Usage("ID: expected the number of a flow, found " + id_);
       invocation.parameters["id"] = *id;
     }
+    if (invocation.command == Command::kOffload) {
+      if (const auto wrong = FinishOffload(invocation.parameters)) return Usage(*wrong);
+    }
     if (invocation.command == Command::kSync) {
       const auto timeout = ParseTime(timeout_);
       if (!timeout) return Usage("--timeout: expected 1ms to 600s, found " + timeout_);
@@ -197,6 +222,8 @@ class CommandLine {
   CLI::App app_{"Look at dpuflowd: the flows that it has in hardware, its ports, and how it is.", "dpuflowctl"};
   std::vector<std::pair<CLI::App*, Command>> commands_;
   std::map<std::string, std::string> options_;  // values of filters, by name
+  std::string switch_;
+  std::vector<std::string> switched_port_;
   std::vector<std::pair<std::string, CLI::Option*>> filter_options_;
   std::vector<std::string> words_;
   std::string socket_path_ = api::kDefaultSocketPath;

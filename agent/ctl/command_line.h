@@ -16,7 +16,17 @@
 
 namespace dpuflow::ctl {
 
-enum class Command : std::uint8_t { kStatus, kPortShow, kFlowShow, kFlowGet, kFlowFlush, kSync, kStats, kVersion };
+enum class Command : std::uint8_t {
+  kStatus,
+  kPortShow,
+  kFlowShow,
+  kFlowGet,
+  kFlowFlush,
+  kOffload,
+  kSync,
+  kStats,
+  kVersion,
+};
 
 struct Invocation {
   Command command = Command::kStatus;

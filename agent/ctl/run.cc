@@ -135,6 +135,9 @@ class Runner {
         return Call(client, "FlushFlows", [this](const Json& reply) {
           Show(reply, "removed " + Plural(Number(reply, "count"), "flow") + "\n");
         });
+      case Command::kOffload:
+        return Call(client, "SetOffload",
+                    [this](const Json& reply) { Show(reply, ShowOffload(invocation_.parameters, reply)); });
       case Command::kSync:
         return Call(client, "Sync", [this](const Json& reply) { Show(reply, ShowSync(reply)); });
       case Command::kStats:

@@ -28,6 +28,9 @@ std::string BelowPort(const Json& port, bool details) {
   std::string below;
   if (Has(port, "reason")) below += "    " + Text(port, "reason") + "\n";
   if (Has(port, "hint")) below += "    to free it: " + Text(port, "hint") + "\n";
+  if (Has(port, "offload") && !Flag(port, "offload")) {
+    below += "    offload is off; to switch it on: dpuflowctl offload on dev " + Text(port, "name") + "\n";
+  }
   if (details) {
     below += Paragraph(4, {"ifindex " + Text(port, "ifindex"), "mac " + Text(port, "mac"), "mtu " + Text(port, "mtu"),
                            Flag(port, "carrier") ? "carrier" : "no carrier", "devlink " + Text(port, "devlink"),
@@ -140,6 +143,11 @@ std::string ShowStats(const Json& counters, const Style& style) {
   return table.Finish();
 }
 
+std::string ShowOffload(const Json& parameters, const Json& reply) {
+  return fmt::format("offload is {} at {}\n", Flag(parameters, "on") ? "on" : "off",
+                     Plural(static_cast<std::int64_t>(Field(reply, "ports").size()), "port"));
+}
+
 std::string ShowSync(const Json& reply) {
   return Paragraph(0, {"in step after " + FormatTime(Number(reply, "took_ms")) + ":",
                        Plural(Number(reply, "events_read"), "event") + " read,",
@@ -150,6 +158,9 @@ std::string ShowSync(const Json& reply) {
 std::string ShowError(const api::Reply& reply) {
   const Json& parameters = reply.parameters;
   if (reply.error == api::kNoSuchFlow) return "no flow has the id " + Text(parameters, "id");
+  if (reply.error == api::kNoSuchPort) {
+    return "the switch has no port " + Text(parameters, "port") + " (dpuflowctl port show lists them)";
+  }
   if (reply.error == api::kNotReady) return "dpuflowd cannot answer this now: " + Text(parameters, "reason");
   if (reply.error == api::kSyncTimeout) {
     return fmt::format("not in step after {}: {}, {} and {} are pending", FormatTime(Number(parameters, "timeout_ms")),

@@ -35,9 +35,17 @@ std::string KeyOf(const Json& flow) {
   if (table == "l3" || table == "guard") {
     if (Has(match, "destination")) add(Text(match, "destination"));
   }
-  if (table == "l3" && Has(match, "protocol")) {
-    add(fmt::format("proto {} {}>{}", Text(match, "protocol"), Text(match, "source_port"),
-                    Text(match, "destination_port")));
+  if (table == "l3") {
+    if (Has(match, "source")) add("from " + Text(match, "source"));
+    if (Has(match, "protocol")) add("proto " + Text(match, "protocol"));
+    if (Has(match, "source_port") && Has(match, "destination_port")) {
+      add(Text(match, "source_port") + ">" + Text(match, "destination_port"));
+    } else if (Has(match, "source_port")) {
+      add("sport " + Text(match, "source_port"));
+    } else if (Has(match, "destination_port")) {
+      add("dport " + Text(match, "destination_port"));
+    }
+    if (Has(match, "tos")) add("tos " + Text(match, "tos"));
   }
   if (Has(flow, "vlan")) add("vlan " + Text(flow, "vlan"));
   const std::int64_t ethertype = Number(flow, "ethertype");
@@ -67,6 +75,7 @@ std::string MatchLine(const Json& flow) {
   AddPair(words, match, "protocol", "proto");
   AddPair(words, match, "source_port", "sport");
   AddPair(words, match, "destination_port", "dport");
+  AddPair(words, match, "tos", "tos");
   if (Has(match, "ttl")) words.push_back("ttl " + TtlOf(match));
   if (Flag(match, "unfragmented")) words.push_back("unfragmented");
   return Paragraph(4, words);

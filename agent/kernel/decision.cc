@@ -153,6 +153,7 @@ std::optional<std::string> NotOffloadable(const flow::Question& question, const 
   const auto port = ports.find(egress);
   if (port == ports.end()) return fmt::format("it leaves by ifindex {}, which is no port of the switch", egress);
   if (!port->second.ready) return fmt::format("it leaves by {}, which takes no part", port->second.name);
+  if (!port->second.offload) return fmt::format("it leaves by {}, where offload is switched off", port->second.name);
   return std::nullopt;
 }
 

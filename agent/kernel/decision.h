@@ -29,6 +29,7 @@ struct DecisionPort {
   bool ready = false;                // prepared, with our classifier
   std::uint32_t largest_packet = 0;  // bytes of L3, that can enter there
   std::string vrf{};                 // the VRF device that it is in
+  bool offload = true;               // the operator's switch
 };
 using DecisionPorts = std::unordered_map<std::uint32_t, DecisionPort>;
 

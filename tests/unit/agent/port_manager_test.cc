@@ -54,10 +54,12 @@ class FakeListener final : public PortListener {
   void PortLeft(std::uint32_t ifindex) override {
     EXPECT_EQ(taking_part.erase(ifindex), 1u) << ifindex << " did not take part";
   }
+  void PortSwitched(const PortSlot& slot) override { switched[slot.info.link.name] = slot.offload; }
   void PortRefused(const PortSlot& slot) override { refused.push_back(slot.info.link.name + ": " + slot.refusal); }
 
   std::set<std::uint32_t> taking_part;  // what the classifier was told
   std::vector<std::string> refused;
+  std::map<std::string, bool> switched;
 };
 
 class PortManagerTest : public testing::Test {
@@ -353,6 +355,31 @@ TEST_F(PortManagerTest, DecisionsSeeWhichPortsTakePartAndHowLargeTheirPacketsMay
   EXPECT_FALSE(ports.at(kUplink).ready);
   EXPECT_EQ(ports.at(kPod).largest_packet, 9000u) << "a function's own MTU cannot be seen";
   EXPECT_EQ(manager_.ForDecisions(1400, {}).at(kPod).largest_packet, 1400u);
+}
+
+// ---- the operator's switch -------------------------------------------------------------------------------------------
+
+TEST_F(PortManagerTest, OffloadOffEmptiesThePortAndNothingLeadsToIt) {
+  MakeReady(pod_);
+  ASSERT_TRUE(manager_.SetOffload(kPod, false, now_));
+  EXPECT_EQ(listener_.switched, (std::map<std::string, bool>{{"pf0vf0", false}}));
+  for (const flow::Operation& operation : TakeOperations()) {
+    EXPECT_EQ(operation.kind, flow::Operation::Kind::kRemove);
+    Acknowledge(operation);
+  }
+  EXPECT_EQ(pipeline_.flows().size(), 0u) << "no guard is left";
+  EXPECT_FALSE(manager_.ForDecisions(0, {}).at(kPod).offload);
+  ASSERT_TRUE(manager_.SetOffload(kPod, true, now_));
+  EXPECT_FALSE(TakeOperations().empty()) << "its guards come back";
+  EXPECT_FALSE(manager_.SetOffload(99, false, now_));
+}
+
+TEST_F(PortManagerTest, APortThatComesWhileOffloadIsOffIsOffAsWell) {
+  manager_.SetOffloadOfAll(false, now_);
+  MakeReady(pod_);
+  EXPECT_FALSE(Slot(kPod)->offload);
+  manager_.SetOffloadOfAll(true, now_);
+  EXPECT_TRUE(Slot(kPod)->offload);
 }
 
 // ---- with which other port a port is tried ---------------------------------------------------------------------------

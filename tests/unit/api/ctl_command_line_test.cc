@@ -37,7 +37,7 @@ TEST(CommandLine, EveryCommandAndItsOtherNames) {
       {"port list", Command::kPortShow}, {"port ls", Command::kPortShow},     {"flow", Command::kFlowShow},
       {"flow show", Command::kFlowShow}, {"flow list", Command::kFlowShow},   {"flow ls", Command::kFlowShow},
       {"flow get 7", Command::kFlowGet}, {"flow flush", Command::kFlowFlush}, {"sync", Command::kSync},
-      {"stats", Command::kStats},        {"version", Command::kVersion},
+      {"stats", Command::kStats},        {"version", Command::kVersion},      {"offload on", Command::kOffload},
   };
   for (const auto& [line, command] : kCases) EXPECT_EQ(Asks(line).command, command) << line;
 }
@@ -134,7 +134,7 @@ TEST(CommandLine, SyncTakesTimesWithUnits) {
 
 TEST(CommandLine, WrongWordsAreAnsweredWithWhatWasExpected) {
   const std::pair<const char*, const char*> kCases[] = {
-      {"nonsense", "dpuflowctl: expected status, port, flow, sync, stats, version, found nonsense"},
+      {"nonsense", "dpuflowctl: expected status, port, flow, offload, sync, stats, version, found nonsense"},
       {"flow frob", "dpuflowctl flow: expected show, get, flush or a filter, found frob"},
       {"status --frob", "dpuflowctl status: expected nothing more, found --frob"},
       {"flow show table l4", "table: expected guard, l2src, l2dst or l3, found l4"},
@@ -164,6 +164,15 @@ TEST(CommandLine, HelpAndVersion) {
     EXPECT_NE(help.text.find("Usage: dpuflowctl"), std::string::npos) << line << "\n" << help.text;
   }
   EXPECT_NE(Ends("flow show help").text.find("Usage: dpuflowctl flow show"), std::string::npos);
+}
+
+TEST(CommandLine, OffloadIsSwitchedAtAllPortsOrAtOne) {
+  EXPECT_EQ(Asks("offload off").parameters, (Json{{"on", false}}));
+  EXPECT_EQ(Asks("offload on dev pf0vf3").parameters, (Json{{"on", true}, {"port", "pf0vf3"}}));
+  EXPECT_NE(Ends("offload maybe").text.find("expected on or off, found maybe"), std::string::npos);
+  EXPECT_NE(Ends("offload off pf0vf3").text.find("expected dev, found pf0vf3"), std::string::npos);
+  EXPECT_NE(Ends("offload off dev").text.find("the name of a port"), std::string::npos);
+  for (const char* line : {"offload", "offload maybe", "offload off dev p0 p1"}) EXPECT_EQ(Ends(line).code, kExitUsage);
 }
 
 }  // namespace

@@ -126,11 +126,11 @@ TEST(ShowFlow, StrangeReplyIsShownAsFarAsItGoes) {
 const Json kPorts = Json::parse(R"([
   {"name": "p0", "ifindex": 3, "role": "uplink", "switch_id": "0a1b2c", "devlink": "pci/0000:03:00.0/1",
    "mac": "02:00:00:00:00:01", "mtu": 9000, "carrier": true, "state": "ready",
-   "guards": 4, "l2_source": 2, "l2_destination": 1, "l3": 1200, "misses": 1234},
+   "offload": true, "guards": 4, "l2_source": 2, "l2_destination": 1, "l3": 1200, "misses": 1234},
   {"name": "pf0vf3", "ifindex": 12, "role": "vf", "controller": 1, "pf": 0, "vf": 3, "switch_id": "0a1b2c",
    "devlink": "pci/0000:03:00.0/7", "mac": "02:00:00:00:00:03", "mtu": 1500, "carrier": false, "state": "refused",
    "reason": "it is a port of the bond bond0", "hint": "ip link set dev pf0vf3 nomaster",
-   "guards": 0, "l2_source": 0, "l2_destination": 0, "l3": 0, "misses": 0}])");
+   "offload": true, "guards": 0, "l2_source": 0, "l2_destination": 0, "l3": 0, "misses": 0}])");
 
 TEST(ShowPort, RefusedPortSaysWhyAndWhatToType) {
   ExpectFits("ListPorts", {{"ports", kPorts}});
@@ -210,6 +210,8 @@ TEST(ShowSync, SaysWhatWasWaitedFor) {
 
 TEST(ShowError, EachIsOneSentence) {
   EXPECT_EQ(ShowError({{{"id", 7}}, false, api::kNoSuchFlow}), "no flow has the id 7");
+  EXPECT_EQ(ShowError({{{"port", "x"}}, false, api::kNoSuchPort}),
+            "the switch has no port x (dpuflowctl port show lists them)");
   EXPECT_EQ(ShowError({{{"timeout_ms", 5000}, {"events_pending", 0}, {"flows_pending", 2}, {"operations_pending", 1}},
                        false,
                        api::kSyncTimeout}),
@@ -239,6 +241,19 @@ TEST(Format, ParagraphBreaksBetweenWords) {
   const std::string wide(78, 'x');
   EXPECT_EQ(Paragraph(0, {wide, "a", "b"}), wide + " a\n  b\n");
   EXPECT_EQ(Paragraph(2, {"a", wide}), "  a\n    " + wide + "\n");
+}
+
+TEST(ShowPorts, SaysWhereOffloadIsSwitchedOff) {
+  Json ports = kPorts;
+  ports[0]["offload"] = false;
+  EXPECT_NE(ShowPorts(ports, {}).find("offload is off; to switch it on: dpuflowctl offload on dev p0"),
+            std::string::npos);
+  EXPECT_EQ(ShowPorts(kPorts, {}).find("offload is off"), std::string::npos);
+}
+
+TEST(ShowOffload, SaysWhatIsSoNow) {
+  EXPECT_EQ(ShowOffload({{"on", false}}, {{"ports", {"p0", "pf0vf0"}}}), "offload is off at 2 ports\n");
+  EXPECT_EQ(ShowOffload({{"on", true}, {"port", "p0"}}, {{"ports", {"p0"}}}), "offload is on at 1 port\n");
 }
 
 }  // namespace

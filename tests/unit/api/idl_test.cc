@@ -17,10 +17,11 @@ TEST(Idl, OurInterfacesParse) {
   const auto agent = ParseInterface(kAgentInterface);
   ASSERT_TRUE(agent) << ToString(agent.error());
   EXPECT_EQ(agent->name, "io.dpuflow.Agent");
-  for (const char* method : {"GetStatus", "ListPorts", "ListFlows", "GetFlow", "FlushFlows", "Sync", "GetStats"}) {
+  for (const char* method :
+       {"GetStatus", "ListPorts", "ListFlows", "GetFlow", "FlushFlows", "SetOffload", "Sync", "GetStats"}) {
     EXPECT_EQ(agent->methods.count(method), 1U) << method;
   }
-  for (const char* error : {kNoSuchFlow, kSyncTimeout, kNotReady, kBadMessage, kTooManyClients}) {
+  for (const char* error : {kNoSuchFlow, kNoSuchPort, kSyncTimeout, kNotReady, kBadMessage, kTooManyClients}) {
     EXPECT_EQ(agent->errors.count(std::string(error).substr(agent->name.size() + 1)), 1U) << error;
   }
   const auto service = ParseInterface(kServiceInterface);
