@@ -106,7 +106,8 @@ Result<std::unique_ptr<Agent>> Agent::Start(const Config& config, EventLoop& loo
 }
 
 Result<void> Agent::Connect() {
-  auto resolver = kernel::Resolver::Open(*classifier_, {config_.oversize == Oversize::kTrust});
+  auto resolver =
+      kernel::Resolver::Open(*classifier_, {config_.oversize == Oversize::kTrust, config_.respect_netfilter});
   if (!resolver) return tl::make_unexpected(resolver.error());
   resolver_ = std::make_unique<kernel::Resolver>(std::move(*resolver));
 
@@ -179,6 +180,12 @@ void Agent::ReadKernelEvents() {
   }
   // Once for all events of the turn: each of these looks through the flows, and a burst of addresses is thousands.
   if (std::exchange(martians_changed_, false)) ports_->OnMartians(now);
+  if (std::exchange(forward_path_changed_, false)) {
+    rules_changed_ = everything_changed_ = true;
+    for (const auto& [ifindex, slot] : ports_->slots()) {
+      if (slot.state == PortSlot::State::kReady) TellClassifierOfPort(slot);
+    }
+  }
   if (std::exchange(rules_changed_, false)) TellClassifier();
   if (std::exchange(everything_changed_, false)) pipeline_.OnChange(flow::EverythingChanged{}, now);
 }
@@ -226,6 +233,12 @@ void Agent::Apply(kernel::KernelEvent event, TimePoint now) {
     Apply(rules_.Reset(*rules), now);
   } else if (auto* neighs = std::get_if<kernel::Neighs>(&event)) {
     Apply(neighs_.Reset(*neighs), now);
+  } else if (auto* chains = std::get_if<kernel::BaseChains>(&event)) {
+    forward_path_changed_ |= forward_path_.Reset(std::move(*chains));
+  } else if (auto* policies = std::get_if<kernel::XfrmPolicies>(&event)) {
+    forward_path_changed_ |= forward_path_.Reset(std::move(*policies));
+  } else if (auto* quiet = std::get_if<kernel::QuietTables>(&event)) {
+    forward_path_changed_ |= forward_path_.Reset(std::move(*quiet));
   } else if (auto* devlink = std::get_if<kernel::DevlinkState>(&event)) {
     devlink_ = std::move(*devlink);
     ports_changed_ = true;
@@ -315,6 +328,8 @@ void Agent::TellClassifier() {
   settings.ipv6_forwarding = sysctls.ipv6_forwarding;
   settings.by_ports = (fields & (flow::kFieldProtocol | flow::kFieldPorts)) != 0;
   settings.by_tos = (fields & flow::kFieldTos) != 0;
+  settings.stack_only_v4 = config_.respect_netfilter && forward_path_.WhyStack(Family::kIpv4);
+  settings.stack_only_v6 = config_.respect_netfilter && forward_path_.WhyStack(Family::kIpv6);
   if (settings == classifier_->settings()) return;
   if (auto set = classifier_->Set(settings); !set) log::Error({{"ERRNO", set.error().code}}, "{}", set.error());
 }
@@ -337,7 +352,7 @@ void Agent::ResolveSome(TimePoint now) {
 }
 
 kernel::DecisionContext Agent::Context(const kernel::DecisionPorts& ports) const {
-  return {ports, nexthops_, rules_, ports_->sysctls().hash_v4, ports_->sysctls().hash_v6};
+  return {ports, nexthops_, rules_, forward_path_, ports_->sysctls().hash_v4, ports_->sysctls().hash_v6};
 }
 
 void Agent::TellSources() {
@@ -403,6 +418,7 @@ void Agent::TellClassifierOfPort(const PortSlot& slot) {
   PortEntry entry;
   entry.l3_ifindex = ifindex;
   entry.enabled = slot.offload;
+  entry.stack_only = config_.respect_netfilter && forward_path_.WhyStack(ifindex, slot.info.link.name);
   if (auto set = classifier_->SetPort(ifindex, entry); !set) log::Error({{"IFINDEX", ifindex}}, "{}", set.error());
 }
 

@@ -148,6 +148,7 @@ class Agent final : private PortListener {
   kernel::NeighMirror neighs_;
   kernel::NexthopMirror nexthops_;
   kernel::RuleMirror rules_;
+  kernel::ForwardPath forward_path_;
   std::optional<kernel::DevlinkState> devlink_;
   std::optional<kernel::Switch> switch_;
   std::unique_ptr<offload::Backend> backend_;
@@ -159,8 +160,9 @@ class Agent final : private PortListener {
   TimePoint misses_read_;                // all misses from before this have been read
   bool links_known_ = false;
   bool ports_changed_ = false;
-  bool martians_changed_ = false;  // while events are being read; likewise the next two
+  bool martians_changed_ = false;  // while events are being read; likewise the next three
   bool rules_changed_ = false;
+  bool forward_path_changed_ = false;
   bool everything_changed_ = false;
   bool ready_ = false;
   std::uint64_t barrier_seen_ = 0;

@@ -94,6 +94,7 @@ static __always_inline __u32 judge_path(struct __sk_buff* skb, const struct dpuf
   if (!source_is_known(packet)) return DPUFLOW_VERDICT_SOURCE_UNKNOWN;
   /* In a tunnel's aggregate gso_size is about inner segments, and the skb does not tell. */
   if (skb->gso_size && packet->protocol != IPPROTO_TCP) return DPUFLOW_VERDICT_AGGREGATE;
+  if ((ingress->flags | egress->flags) & DPUFLOW_PORT_STACK_ONLY) return DPUFLOW_VERDICT_STACK_ONLY;
   return DPUFLOW_VERDICT_FORWARDED;
 }
 
@@ -145,6 +146,10 @@ static __always_inline int rewrite(struct __sk_buff* skb, __u8 family, const str
 /* Verdicts of packets that the kernel would forward, by its lookup alone: those that are reported. */
 static __always_inline int forwards_by_lookup(__u32 verdict) { return REPORTED_VERDICTS >> verdict & 1; }
 
+static __always_inline __u32 stack_only_flag(__u8 family) {
+  return family == FAMILY_IPV6 ? DPUFLOW_SETTING_STACK_ONLY_V6 : DPUFLOW_SETTING_STACK_ONLY_V4;
+}
+
 SEC("tc")
 int dpuflow_class(struct __sk_buff* skb) {
   struct dpuflow_miss packet = {};
@@ -164,6 +169,8 @@ int dpuflow_class(struct __sk_buff* skb) {
     if (packet.family == FAMILY_IPV6 && forwards_by_lookup(verdict) && !(set->flags & DPUFLOW_SETTING_IPV6))
       verdict = DPUFLOW_VERDICT_FORWARDING_DISABLED;
   }
+  if (verdict == DPUFLOW_VERDICT_FORWARDED && (set->flags & stack_only_flag(packet.family)))
+    verdict = DPUFLOW_VERDICT_STACK_ONLY;
   if (verdict == DPUFLOW_VERDICT_FORWARDED && !(set->flags & DPUFLOW_SETTING_FORWARD))
     verdict = DPUFLOW_VERDICT_FORWARDING_OFF;
 

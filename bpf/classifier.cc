@@ -126,6 +126,8 @@ struct Classifier::State {
     value.report_window_ns = report_window_ns;
     value.flags = (wanted.forward ? DPUFLOW_SETTING_FORWARD : 0) | (wanted.report ? DPUFLOW_SETTING_REPORT : 0) |
                   (wanted.ipv6_forwarding ? DPUFLOW_SETTING_IPV6 : 0) |
+                  (wanted.stack_only_v4 ? DPUFLOW_SETTING_STACK_ONLY_V4 : 0) |
+                  (wanted.stack_only_v6 ? DPUFLOW_SETTING_STACK_ONLY_V6 : 0) |
                   (wanted.by_ports ? DPUFLOW_SETTING_BY_PORTS : 0) | (wanted.by_tos ? DPUFLOW_SETTING_BY_TOS : 0);
     auto updated = Update(settings_map, &kOnly, &value, "change the classifier's settings");
     if (updated) settings = wanted;
@@ -181,7 +183,7 @@ Result<void> Classifier::SetPort(std::uint32_t ifindex, const PortEntry& entry) 
   dpuflow_port value{};
   value.l3_ifindex = entry.l3_ifindex;
   value.eswitch = entry.eswitch;
-  value.flags = entry.enabled ? DPUFLOW_PORT_ENABLED : 0;
+  value.flags = (entry.enabled ? DPUFLOW_PORT_ENABLED : 0) | (entry.stack_only ? DPUFLOW_PORT_STACK_ONLY : 0);
   return Update(state_->ports, &ifindex, &value, fmt::format("tell the classifier of port {}", ifindex));
 }
 

@@ -38,6 +38,7 @@ VerdictKind KindOf(Verdict verdict);
 struct PortEntry {
   std::uint32_t l3_ifindex = 0;  // the interface that routing sees as ingress: the port itself where it is routed
   std::uint32_t eswitch = 0;     // ports with equal numbers reach each other in hardware
+  bool stack_only = false;       // what enters or leaves here is left to the kernel, and reported all the same
   bool enabled = true;           // otherwise nothing is forwarded or reported from it, nor forwarded to it
 
   bool operator==(const PortEntry&) const = default;
@@ -92,6 +93,9 @@ struct ClassifierSettings {
                         // the same
   bool report = true;   // off: no events
   bool ipv6_forwarding = true;  // sysctl net.ipv6.conf.all.forwarding, which the FIB lookup does not look at
+  // Everything of this family is left to the kernel, and reported all the same.
+  bool stack_only_v4 = false;
+  bool stack_only_v6 = false;
   // Flows that are told apart, and reported each for itself, by more than MACs and addresses.
   bool by_ports = false;  // IP protocol and ports
   bool by_tos = false;    // TOS or traffic class

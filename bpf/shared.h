@@ -62,6 +62,7 @@ enum dpuflow_kind {
   X(SAME_PORT, "same_port", STACK, 1)           /* egress is ingress: the kernel redirects */                \
   X(SOURCE_UNKNOWN, "source_unknown", STACK, 1) /* not validated on this port */                             \
   X(AGGREGATE, "aggregate", STACK, 1)           /* GRO of other than TCP: size unknown */                    \
+  X(STACK_ONLY, "stack_only", STACK, 1)         /* rules, policies or queues that only the stack applies */  \
   X(FORWARDING_OFF, "forwarding_off", STACK, 1) /* the agent's setting */
 
 enum dpuflow_verdict {
@@ -93,6 +94,7 @@ enum dpuflow_protocol {
 
 /* Map `ports`: hash, ifindex of a port's netdev -> this. Who is not in it neither enters nor leaves. */
 #define DPUFLOW_PORT_ENABLED (1u << 0)
+#define DPUFLOW_PORT_STACK_ONLY (1u << 1) /* what enters or leaves here is the kernel's to forward */
 
 struct dpuflow_port {
   __u32 l3_ifindex; /* the interface that routing sees as ingress: the port itself, its bridge, bond or VLAN */
@@ -165,6 +167,9 @@ struct dpuflow_reports {
 /* Flows differ by IP protocol and ports; by TOS or traffic class. */
 #define DPUFLOW_SETTING_BY_PORTS (1u << 2)
 #define DPUFLOW_SETTING_BY_TOS (1u << 3)
+/* Of this family, everything is the kernel's to forward. */
+#define DPUFLOW_SETTING_STACK_ONLY_V4 (1u << 5)
+#define DPUFLOW_SETTING_STACK_ONLY_V6 (1u << 6)
 #define DPUFLOW_SETTING_IPV6 (1u << 4) /* net.ipv6.conf.all.forwarding, which bpf_fib_lookup does not look at */
 
 struct dpuflow_settings {

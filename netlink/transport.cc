@@ -140,7 +140,7 @@ Result<std::size_t> KernelTransport::Receive(std::span<std::byte> into, std::chr
 
 Result<std::unique_ptr<Transport>> OpenKernelTransport(const SocketOptions& options) {
   const int flags = SOCK_RAW | SOCK_CLOEXEC | (options.nonblocking ? SOCK_NONBLOCK : 0);
-  const int fd = socket(AF_NETLINK, flags, NETLINK_ROUTE);
+  const int fd = socket(AF_NETLINK, flags, options.protocol);
   if (fd < 0) return ErrnoError("open a netlink socket");
   auto transport = std::make_unique<KernelTransport>(fd);
   if (auto configured = transport->Configure(options); !configured) {

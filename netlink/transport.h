@@ -40,14 +40,15 @@ class Transport {
 };
 
 struct SocketOptions {
-  std::vector<unsigned> groups{};    // RTNLGRP_* to join
+  int protocol = 0;                  // NETLINK_ROUTE (0), NETLINK_NETFILTER, NETLINK_XFRM
+  std::vector<unsigned> groups{};    // RTNLGRP_* (or the protocol's like) to join
   int receive_buffer = 1024 * 1024;  // bytes; the kernel doubles it. Above rmem_max only with CAP_NET_ADMIN
   int send_buffer = 1024 * 1024;     // bytes; likewise
   bool nonblocking = false;          // O_NONBLOCK on fd(); nothing here blocks in recvmsg either way
   bool strict_check = true;          // NETLINK_GET_STRICT_CHK: dump requests filter in the kernel
 };
 
-// An AF_NETLINK socket for NETLINK_ROUTE with NETLINK_EXT_ACK and NETLINK_CAP_ACK.
+// An AF_NETLINK socket with NETLINK_EXT_ACK and NETLINK_CAP_ACK. EPROTONOSUPPORT: the kernel has no such protocol.
 Result<std::unique_ptr<Transport>> OpenKernelTransport(const SocketOptions& options);
 
 }  // namespace dpuflow::netlink

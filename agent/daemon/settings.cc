@@ -66,6 +66,12 @@ const std::vector<Setting>& Table() {
                   [](Config& config, std::size_t index) {
                     config.oversize = index == 0 ? Oversize::kSoftware : Oversize::kTrust;
                   }}},
+      {"flows", "netfilter", "",
+       "Flows that netfilter rules, XFRM policies or shaping queues concern stay in the kernel's "
+       "stack, or these are passed by.",
+       ChoiceKind{{"respect", "ignore"},
+                  "respect",
+                  [](Config& config, std::size_t index) { config.respect_netfilter = index == 0; }}},
 
       {"switch", "devlink", "--devlink", "The switch to serve; empty: the only one there is.",
        TextKind{&Config::devlink, "", "a devlink handle such as \"pci/0000:03:00.0\", or \"\"", &IsDevlinkOrEmpty}},

@@ -140,6 +140,17 @@ KeyNeeds NeedsOf(const flow::Miss& miss, std::size_t paths, const DecisionContex
   return needs;
 }
 
+// Why only the kernel's stack does to the packet all that is to be done.
+std::optional<std::string> NeedsStack(const flow::Miss& miss, std::uint32_t egress, const DecisionContext& context) {
+  if (auto why = context.forward_path.WhyStack(miss.destination.family())) return why;
+  for (const std::uint32_t ifindex : {miss.port, egress}) {
+    const auto port = context.ports.find(ifindex);
+    if (port == context.ports.end()) continue;
+    if (auto why = context.forward_path.WhyStack(ifindex, port->second.name)) return why;
+  }
+  return std::nullopt;
+}
+
 // Why hardware must not do what the kernel would; nothing where it may.
 std::optional<std::string> NotOffloadable(const flow::Question& question, const PathAnswer& path,
                                           const netlink::Route& route, const std::vector<netlink::NextHop>& paths,
@@ -183,6 +194,9 @@ flow::Answer Decide(const flow::Question& question, const PathAnswer& path, cons
   if (!route) return software(RouteErrorText(route.error()));
   if (needs.objection) return software(*needs.objection);
   if (auto why = NotOffloadable(question, path, *route, paths, context.ports)) return software(std::move(*why));
+  if (settings.respect_netfilter) {
+    if (auto why = NeedsStack(miss, path.egress, context)) return software(std::move(*why));
+  }
   if (path.result == PathAnswer::Result::kTooBig && !settings.trust_size) {
     return software(fmt::format("its egress takes {} bytes, its ingress can send more (flows.oversize)", path.mtu));
   }

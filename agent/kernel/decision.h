@@ -15,6 +15,7 @@
 #include <unordered_map>
 
 #include "agent/flow/events.h"
+#include "agent/kernel/forward_path.h"
 #include "agent/kernel/key_fields.h"
 #include "agent/kernel/mirror.h"
 #include "bpf/path_lookup.h"
@@ -34,7 +35,8 @@ struct DecisionPort {
 using DecisionPorts = std::unordered_map<std::uint32_t, DecisionPort>;
 
 struct DecisionSettings {
-  bool trust_size = false;  // oversize = trust: packets that do not fit are not sent
+  bool trust_size = false;        // oversize = trust: packets that do not fit are not sent
+  bool respect_netfilter = true;  // else what only the kernel's stack applies is passed by
 };
 
 // What a decision looks at beside the kernel's answers. References to what is current.
@@ -42,6 +44,7 @@ struct DecisionContext {
   const DecisionPorts& ports;
   const NexthopMirror& nexthops;
   const RuleMirror& rules;
+  const ForwardPath& forward_path;
   HashPolicy hash_v4;
   HashPolicy hash_v6;
 };

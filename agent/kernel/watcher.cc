@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/kernel/watcher.h"
 
+#include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
+#include <linux/xfrm.h>
 #include <poll.h>
 
-#include <array>
+#include <cerrno>
 #include <chrono>
+#include <optional>
 #include <utility>
 
+#include "netlink/netfilter.h"
 #include "netlink/rtnl.h"
 
 namespace dpuflow::kernel {
@@ -19,7 +23,8 @@ using netlink::ReceiveStatus;
 
 // A failed or overflowing table is read again after this; it bounds what a flood can make the kernel dump.
 constexpr std::chrono::milliseconds kRepeat{500};
-constexpr int kReceiveBuffer = 8 << 20;  // bytes: some 20,000 route events
+constexpr std::chrono::milliseconds kQuietPeriod{1000};  // between two reads of what announces nothing
+constexpr int kReceiveBuffer = 8 << 20;                  // bytes: some 20,000 route events
 
 template <typename T>
 void Append(std::vector<KernelEvent>& events, Result<T> parsed) {
@@ -61,8 +66,9 @@ void ParseInto(std::vector<KernelEvent>& events, const nlmsghdr& message) {
   }
 }
 
-Result<netlink::Socket> Subscribe(std::vector<unsigned> groups) {
+Result<netlink::Socket> Subscribe(std::vector<unsigned> groups, int protocol = NETLINK_ROUTE) {
   netlink::SocketOptions options;
+  options.protocol = protocol;
   options.groups = std::move(groups);
   options.receive_buffer = kReceiveBuffer;
   options.nonblocking = true;
@@ -94,7 +100,8 @@ struct Watcher::Subscriptions {
     netlink::Socket socket;
     // Reads the tables behind the subscription; what could not be read is an error and is tried again.
     Result<void> (Subscriptions::*dump)(std::vector<KernelEvent>&);
-    bool lost = true;  // at the start everything has to be read
+    bool signals_only = false;  // a message says that the tables are to be read, and no more
+    bool lost = true;           // at the start everything has to be read
     std::chrono::steady_clock::time_point repeat{};
   };
 
@@ -102,14 +109,23 @@ struct Watcher::Subscriptions {
   netlink::DevlinkMonitor devlink;
   bool devlink_lost = true;
   netlink::Socket dumps;
+  // Nothing where the kernel has no such protocol: then there are no rules or policies either.
+  std::optional<netlink::Socket> netfilter_dumps;
+  std::optional<netlink::Socket> xfrm_dumps;
+  std::optional<QuietTables> quiet;  // as last given to the sink
+  std::chrono::steady_clock::time_point quiet_due{};
 
   static Result<std::unique_ptr<Subscriptions>> Open();
   template <typename Parser>
-  Result<void> Read(const char* what, void (*request)(MessageBuffer&, std::uint32_t), Parser parse,
-                    std::vector<KernelEvent>& events);
+  Result<void> Read(netlink::Socket& socket, const char* what, void (*request)(MessageBuffer&, std::uint32_t),
+                    Parser parse, std::vector<KernelEvent>& events);
   Result<void> DumpLinks(std::vector<KernelEvent>& events);
   Result<void> DumpRoutes(std::vector<KernelEvent>& events);
   Result<void> DumpNeighs(std::vector<KernelEvent>& events);
+  Result<void> DumpChains(std::vector<KernelEvent>& events);
+  Result<void> DumpPolicies(std::vector<KernelEvent>& events);
+  void ReadQuiet(std::vector<KernelEvent>& events);
+  void OpenForwardPath();
   void Receive(Subscription& subscription, std::vector<KernelEvent>& events, bool& more);
   void ReceiveDevlink(std::vector<KernelEvent>& events);
   void WaitForRtnl();
@@ -132,16 +148,33 @@ Result<std::unique_ptr<Watcher::Subscriptions>> Watcher::Subscriptions::Open() {
   rtnetlink.push_back({"links", std::move(*links), &Subscriptions::DumpLinks});
   rtnetlink.push_back({"routes", std::move(*routes), &Subscriptions::DumpRoutes});
   rtnetlink.push_back({"neighbours", std::move(*neighs), &Subscriptions::DumpNeighs});
-  return std::unique_ptr<Subscriptions>(
-      new Subscriptions{std::move(rtnetlink), std::move(*devlink), true, std::move(*dumps)});
+  std::unique_ptr<Subscriptions> subscriptions(
+      new Subscriptions{std::move(rtnetlink), std::move(*devlink), true, std::move(*dumps), {}, {}, {}, {}});
+  subscriptions->OpenForwardPath();
+  return subscriptions;
+}
+
+void Watcher::Subscriptions::OpenForwardPath() {
+  const auto open = [&](const char* what, int protocol, unsigned group, auto dump) -> std::optional<netlink::Socket> {
+    auto events = Subscribe({group}, protocol);
+    netlink::SocketOptions options;
+    options.protocol = protocol;
+    auto questions = netlink::Socket::Open(options);
+    if (!events || !questions) return std::nullopt;
+    rtnetlink.push_back({what, std::move(*events), dump, true});
+    return std::move(*questions);
+  };
+  netfilter_dumps = open("netfilter", NETLINK_NETFILTER, NFNLGRP_NFTABLES, &Subscriptions::DumpChains);
+  xfrm_dumps = open("xfrm", NETLINK_XFRM, XFRMNLGRP_POLICY, &Subscriptions::DumpPolicies);
 }
 
 template <typename Parser>
-Result<void> Watcher::Subscriptions::Read(const char* what, void (*request)(MessageBuffer&, std::uint32_t),
-                                          Parser parse, std::vector<KernelEvent>& events) {
+Result<void> Watcher::Subscriptions::Read(netlink::Socket& socket, const char* what,
+                                          void (*request)(MessageBuffer&, std::uint32_t), Parser parse,
+                                          std::vector<KernelEvent>& events) {
   MessageBuffer buffer;
-  request(buffer, dumps.NextSeq());
-  auto values = dumps.Collect(buffer, what, parse);
+  request(buffer, socket.NextSeq());
+  auto values = socket.Collect(buffer, what, parse);
   if (!values) return tl::make_unexpected(values.error());
   events.emplace_back(std::move(*values));
   return {};
@@ -149,29 +182,64 @@ Result<void> Watcher::Subscriptions::Read(const char* what, void (*request)(Mess
 
 // All of a table, of both families where it has two.
 Result<void> Watcher::Subscriptions::DumpLinks(std::vector<KernelEvent>& events) {
-  if (auto links = Read("list links", netlink::AppendLinkDump, netlink::ParseLink, events); !links) return links;
+  if (auto links = Read(dumps, "list links", netlink::AppendLinkDump, netlink::ParseLink, events); !links) return links;
   const auto addresses = [](MessageBuffer& buffer, std::uint32_t seq) { netlink::AppendAddressDump(buffer, seq); };
-  if (auto read = Read("list addresses", addresses, netlink::ParseAddress, events); !read) return read;
+  if (auto read = Read(dumps, "list addresses", addresses, netlink::ParseAddress, events); !read) return read;
   const auto rules = [](MessageBuffer& buffer, std::uint32_t seq) { netlink::AppendRuleDump(buffer, seq); };
-  return Read("list rules", rules, netlink::ParseRule, events);
+  return Read(dumps, "list rules", rules, netlink::ParseRule, events);
 }
 
 Result<void> Watcher::Subscriptions::DumpRoutes(std::vector<KernelEvent>& events) {
-  if (auto read = Read("list nexthops", netlink::AppendNexthopDump, netlink::ParseNexthop, events); !read) return read;
+  if (auto read = Read(dumps, "list nexthops", netlink::AppendNexthopDump, netlink::ParseNexthop, events); !read)
+    return read;
   events.emplace_back(flow::Change{flow::EverythingChanged{}});
   return {};
 }
 
 Result<void> Watcher::Subscriptions::DumpNeighs(std::vector<KernelEvent>& events) {
   const auto request = [](MessageBuffer& buffer, std::uint32_t seq) { netlink::AppendNeighDump(buffer, seq); };
-  if (auto neighs = Read("list neighbours", request, netlink::ParseNeigh, events); !neighs) return neighs;
+  if (auto neighs = Read(dumps, "list neighbours", request, netlink::ParseNeigh, events); !neighs) return neighs;
   // A MAC that changed there and back leaves no difference to be seen, but a flow may have been resolved in between.
   events.emplace_back(flow::Change{flow::EverythingChanged{}});
   return {};
 }
 
+// A kernel without the module answers EINVAL or EOPNOTSUPP: it has no rules.
+Result<void> Watcher::Subscriptions::DumpChains(std::vector<KernelEvent>& events) {
+  auto read = Read(*netfilter_dumps, "list chains", netlink::AppendChainDump, netlink::ParseChain, events);
+  if (read || (read.error().code != EINVAL && read.error().code != EOPNOTSUPP)) return read;
+  events.emplace_back(BaseChains{});
+  return {};
+}
+
+Result<void> Watcher::Subscriptions::DumpPolicies(std::vector<KernelEvent>& events) {
+  return Read(*xfrm_dumps, "list policies", netlink::AppendPolicyDump, netlink::ParsePolicy, events);
+}
+
+void Watcher::Subscriptions::ReadQuiet(std::vector<KernelEvent>& events) {
+  quiet_due = std::chrono::steady_clock::now() + kQuietPeriod;
+  MessageBuffer buffer;
+  netlink::AppendQdiscDump(buffer, dumps.NextSeq());
+  auto qdiscs = dumps.Collect(buffer, "list qdiscs", netlink::ParseQdisc);
+  if (!qdiscs) {
+    events.emplace_back(Trouble{qdiscs.error()});
+    return;
+  }
+  QuietTables now{std::move(*qdiscs), ReadTableNames("/proc/net/ip_tables_names"),
+                  ReadTableNames("/proc/net/ip6_tables_names")};
+  if (quiet == now) return;
+  quiet = now;
+  events.emplace_back(std::move(now));
+}
+
 void Watcher::Subscriptions::Receive(Subscription& subscription, std::vector<KernelEvent>& events, bool& more) {
-  const auto status = subscription.socket.Receive([&](const nlmsghdr& message) { ParseInto(events, message); });
+  const auto status = subscription.socket.Receive([&](const nlmsghdr& message) {
+    if (subscription.signals_only) {
+      subscription.lost = true;
+    } else {
+      ParseInto(events, message);
+    }
+  });
   if (!status) {
     events.emplace_back(Trouble{status.error()});
     subscription.lost = true;
@@ -260,13 +328,12 @@ void Watcher::RequestBarrier(std::uint64_t id) {
 
 void Watcher::Run() {
   while (!stopping_ && Turn()) {
-    std::array<pollfd, 5> fds{};
-    std::size_t count = 0;
-    for (const auto& subscription : subscriptions_->rtnetlink) fds[count++] = {subscription.socket.fd(), POLLIN, 0};
-    fds[count++] = {subscriptions_->devlink.fd(), POLLIN, 0};
-    fds[count++] = {wake_.fd(), POLLIN, 0};
-    const int timeout = subscriptions_->anything_lost() ? static_cast<int>(kRepeat.count()) : -1;
-    poll(fds.data(), count, timeout);  // an error (EINTR) is a turn that finds nothing
+    std::vector<pollfd> fds;
+    for (const auto& subscription : subscriptions_->rtnetlink) fds.push_back({subscription.socket.fd(), POLLIN, 0});
+    fds.push_back({subscriptions_->devlink.fd(), POLLIN, 0});
+    fds.push_back({wake_.fd(), POLLIN, 0});
+    const auto timeout = subscriptions_->anything_lost() ? kRepeat : kQuietPeriod;
+    poll(fds.data(), fds.size(), static_cast<int>(timeout.count()));  // an error (EINTR) is a turn that finds nothing
   }
 }
 
@@ -284,6 +351,9 @@ bool Watcher::Turn() {
     subscriptions_->ReceiveDevlink(events);
     if (!more) {
       subscriptions_->Recover(events);
+      if (barrier > barrier_given_ || std::chrono::steady_clock::now() >= subscriptions_->quiet_due) {
+        subscriptions_->ReadQuiet(events);
+      }
       if (barrier > barrier_given_ && !subscriptions_->anything_lost()) {
         events.emplace_back(Barrier{barrier});
         barrier_given_ = barrier;

@@ -16,8 +16,9 @@
 // under rtnl, so the watcher takes rtnl once (any request that needs it will do) between reading events and handing them
 // on: then what they announce has happened.
 //
-// Three subscriptions, so that a flood of one kind cannot cost another: links, addresses and rules; routes and
-// nexthops; neighbours. devlink is the fourth.
+// Several subscriptions, so that a flood of one kind cannot cost another: links, addresses and rules; routes and
+// nexthops; neighbours; devlink. Of nf_tables and XFRM a notification only says that the table is to be read again. What
+// announces nothing is read each second, and before a barrier.
 #pragma once
 
 #include <atomic>
@@ -30,6 +31,7 @@
 
 #include "agent/daemon/notifier.h"
 #include "agent/flow/events.h"
+#include "agent/kernel/forward_path.h"
 #include "agent/kernel/switch_ports.h"
 #include "netlink/devlink.h"
 #include "netlink/socket.h"
@@ -49,6 +51,8 @@ using Addresses = std::vector<netlink::Address>;
 using Neighs = std::vector<netlink::Neigh>;
 using Nexthops = std::vector<netlink::NexthopObject>;
 using Rules = std::vector<netlink::Rule>;
+using BaseChains = std::vector<netlink::BaseChain>;
+using XfrmPolicies = std::vector<netlink::XfrmPolicy>;
 
 // Everything that the kernel had announced when the barrier was requested has been given to the sink before this.
 struct Barrier {
@@ -63,10 +67,10 @@ struct Trouble {
   Error error;
 };
 
-using KernelEvent =
-    std::variant<flow::Change, netlink::Event<netlink::Link>, netlink::Event<netlink::Address>,
-                 netlink::Event<netlink::Neigh>, netlink::Event<netlink::NexthopObject>, netlink::Event<netlink::Rule>,
-                 Links, Addresses, Neighs, Nexthops, Rules, DevlinkState, Barrier, Overflow, Trouble>;
+using KernelEvent = std::variant<flow::Change, netlink::Event<netlink::Link>, netlink::Event<netlink::Address>,
+                                 netlink::Event<netlink::Neigh>, netlink::Event<netlink::NexthopObject>,
+                                 netlink::Event<netlink::Rule>, Links, Addresses, Neighs, Nexthops, Rules, BaseChains,
+                                 XfrmPolicies, QuietTables, DevlinkState, Barrier, Overflow, Trouble>;
 
 // Takes a batch, on the watcher's thread; may block (then the kernel's queues fill, and a dump follows). False: stop.
 using Sink = std::function<bool(std::vector<KernelEvent>)>;

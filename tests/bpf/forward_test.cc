@@ -192,6 +192,22 @@ TEST_F(ForwardTest, TheAgentMaySwitchItOff) {
   EXPECT_EQ(Send(FromPod0("10.2.0.2").Build()).action, kRedirected);
 }
 
+TEST_F(ForwardTest, NotWhereOnlyTheStackAppliesEverything) {
+  const Frame frame = FromPod0("10.2.0.2").Build();
+  ASSERT_TRUE(classifier_->Set({.stack_only_v4 = true}));
+  ExpectToStack(frame, "stack_only");
+  ASSERT_EQ(Misses().size(), 1u) << "the agent says why";
+  ASSERT_TRUE(classifier_->Set({.stack_only_v6 = true}));
+  EXPECT_EQ(Send(frame).action, kRedirected);
+  for (const char* port : {"pod0", "pod1"}) {
+    const std::uint32_t ifindex = Ifindex(port);
+    ASSERT_TRUE(classifier_->SetPort(ifindex, {.l3_ifindex = ifindex, .stack_only = true}));
+    ExpectToStack(frame, "stack_only");
+    ASSERT_TRUE(classifier_->SetPort(ifindex, {.l3_ifindex = ifindex}));
+  }
+  EXPECT_EQ(Send(frame).action, kRedirected);
+}
+
 TEST_F(ForwardTest, WhatFitsThePath) {
   Command("ip route add 198.51.101.0/24 via 10.3.0.2 mtu lock 600");
   Ipv4Frame wanted = FromPod0("198.51.101.7");

@@ -2,6 +2,7 @@
 #include "agent/kernel/decision.h"
 
 #include <gtest/gtest.h>
+#include <linux/netfilter.h>
 #include <linux/rtnetlink.h>
 
 #include <cerrno>
@@ -32,7 +33,9 @@ class Decision : public testing::Test {
     ports[7] = {"pf0vf0", true, 1500, ""};
     question.miss.protocol = 17;
   }
-  Answer Ask() const { return Decide(question, path, route, {ports, nexthops, rules, hash_v4, hash_v6}, settings); }
+  Answer Ask() const {
+    return Decide(question, path, route, {ports, nexthops, rules, forward_path, hash_v4, hash_v6}, settings);
+  }
   void ExpectSoftware(const char* reason_part) const {
     const Answer answer = Ask();
     EXPECT_EQ(answer.verdict, Answer::Verdict::kSoftware);
@@ -45,6 +48,7 @@ class Decision : public testing::Test {
   DecisionPorts ports;
   NexthopMirror nexthops;
   RuleMirror rules;
+  ForwardPath forward_path;
   HashPolicy hash_v4, hash_v6;
   DecisionSettings settings;
 };
@@ -149,6 +153,30 @@ TEST_F(Decision, WhatARuleLooksAtIsInTheKey) {
   rule.obscure = true;
   rules.Reset({rule});
   ExpectSoftware("policy rule");
+}
+
+TEST_F(Decision, WhatOnlyTheStackAppliesKeepsTheFlowThereUnlessTheOperatorIgnoresIt) {
+  netlink::BaseChain chain;
+  chain.family = NFPROTO_INET;
+  chain.table = "filter";
+  chain.name = "forward";
+  chain.hook = NF_INET_FORWARD;
+  chain.rules = 1;
+  forward_path.Reset(std::vector{chain});
+  ExpectSoftware("table filter chain forward");
+  settings.respect_netfilter = false;
+  EXPECT_EQ(Ask().verdict, Answer::Verdict::kForward);
+}
+
+TEST_F(Decision, AShapedEgressConcernsWhatLeavesThere) {
+  netlink::Qdisc shaper;
+  shaper.ifindex = 2;
+  shaper.kind = "tbf";
+  forward_path.Reset(QuietTables{{shaper}, {}, {}});
+  ExpectSoftware("tbf");
+  shaper.ifindex = 9;
+  forward_path.Reset(QuietTables{{shaper}, {}, {}});
+  EXPECT_EQ(Ask().verdict, Answer::Verdict::kForward);
 }
 
 TEST_F(Decision, ARefusalWhileThePathDoesNotForwardSaysNothingOfTheSource) {

@@ -39,6 +39,7 @@ TEST(Config, AnEmptyDocumentMeansDefaults) {
   EXPECT_EQ(config->poll_period, seconds(1));
   EXPECT_EQ(config->max_entries, 65536u);
   EXPECT_EQ(config->oversize, Oversize::kSoftware);
+  EXPECT_TRUE(config->respect_netfilter);
   EXPECT_EQ(config->devlink, "");
   EXPECT_EQ(config->ingress_mtu, 0u);
   EXPECT_TRUE(config->classifier_forward);
@@ -57,6 +58,7 @@ TEST(Config, EverySettingCanBeSet) {
       poll-period = "500ms"
       max-entries = 1
       oversize = "trust"
+      netfilter = "ignore"
       [switch]
       devlink = "pci/0000:03:00.0"
       ingress-mtu = 9000
@@ -75,6 +77,7 @@ TEST(Config, EverySettingCanBeSet) {
                              .poll_period = milliseconds(500),
                              .max_entries = 1,
                              .oversize = Oversize::kTrust,
+                             .respect_netfilter = false,
                              .devlink = "pci/0000:03:00.0",
                              .ingress_mtu = 9000,
                              .classifier_forward = false,
@@ -106,10 +109,12 @@ const Bad kBad[] = {
     Bad{"[flows]\npoll-period = \"often\"",
         "f.toml:2: flows.poll-period: expected a duration from 100ms to 1m, such as \"1s\", found \"often\""},
     Bad{"[flows]\nidle-tme = \"30s\"",
-        "f.toml:2: unknown key \"idle-tme\" in [flows]: expected idle-time, poll-period, max-entries, oversize; "
+        "f.toml:2: unknown key \"idle-tme\" in [flows]: expected idle-time, poll-period, max-entries, oversize, "
+        "netfilter; "
         "did you mean \"idle-time\"?"},
     Bad{"[flows]\ncolour = 1",
-        "f.toml:2: unknown key \"colour\" in [flows]: expected idle-time, poll-period, max-entries, oversize"},
+        "f.toml:2: unknown key \"colour\" in [flows]: expected idle-time, poll-period, max-entries, oversize, "
+        "netfilter"},
     Bad{"[agent]\nidle-time = \"30s\"", "f.toml:2: \"idle-time\" belongs in [flows], found in [agent]"},
     Bad{"idle-time = \"30s\"", "f.toml:1: \"idle-time\" belongs in [flows]"},
     Bad{"\n[flow]\nidle-time = \"30s\"",
