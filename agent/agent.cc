@@ -233,6 +233,12 @@ void Agent::Apply(kernel::KernelEvent event, TimePoint now) {
     Apply(rules_.Reset(*rules), now);
   } else if (auto* neighs = std::get_if<kernel::Neighs>(&event)) {
     Apply(neighs_.Reset(*neighs), now);
+  } else if (auto* route = std::get_if<netlink::Event<netlink::Route>>(&event)) {
+    rules_changed_ = true;
+    Apply(tos_routes_.Apply(*route), now);
+  } else if (auto* routes = std::get_if<kernel::TosRoutes>(&event)) {
+    rules_changed_ = true;
+    Apply(tos_routes_.Reset(*routes), now);
   } else if (auto* chains = std::get_if<kernel::BaseChains>(&event)) {
     forward_path_changed_ |= forward_path_.Reset(std::move(*chains));
   } else if (auto* policies = std::get_if<kernel::XfrmPolicies>(&event)) {
@@ -327,7 +333,7 @@ void Agent::TellClassifier() {
   ClassifierSettings settings = classifier_->settings();
   settings.ipv6_forwarding = sysctls.ipv6_forwarding;
   settings.by_ports = (fields & (flow::kFieldProtocol | flow::kFieldPorts)) != 0;
-  settings.by_tos = (fields & flow::kFieldTos) != 0;
+  settings.by_tos = (fields & flow::kFieldTos) != 0 || !tos_routes_.empty();
   settings.stack_only_v4 = config_.respect_netfilter && forward_path_.WhyStack(Family::kIpv4);
   settings.stack_only_v6 = config_.respect_netfilter && forward_path_.WhyStack(Family::kIpv6);
   if (settings == classifier_->settings()) return;
@@ -352,7 +358,7 @@ void Agent::ResolveSome(TimePoint now) {
 }
 
 kernel::DecisionContext Agent::Context(const kernel::DecisionPorts& ports) const {
-  return {ports, nexthops_, rules_, forward_path_, ports_->sysctls().hash_v4, ports_->sysctls().hash_v6};
+  return {ports, nexthops_, rules_, tos_routes_, forward_path_, ports_->sysctls().hash_v4, ports_->sysctls().hash_v6};
 }
 
 void Agent::TellSources() {

@@ -148,6 +148,7 @@ class Agent final : private PortListener {
   kernel::NeighMirror neighs_;
   kernel::NexthopMirror nexthops_;
   kernel::RuleMirror rules_;
+  kernel::TosRouteMirror tos_routes_;
   kernel::ForwardPath forward_path_;
   std::optional<kernel::DevlinkState> devlink_;
   std::optional<kernel::Switch> switch_;

@@ -6,13 +6,20 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/xfrm.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace dpuflow::netlink {
 namespace {
 
 constexpr std::uint16_t ChainMessage(int message) {
   return static_cast<std::uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | message);
+}
+
+// The kernel names a single device twice, alone and in the list.
+void AddDevice(BaseChain& chain, std::string name) {
+  if (std::ranges::find(chain.devices, name) == chain.devices.end()) chain.devices.push_back(std::move(name));
 }
 
 void ReadHook(AttributeReader hook, BaseChain& chain) {
@@ -22,11 +29,11 @@ void ReadHook(AttributeReader hook, BaseChain& chain) {
         chain.hook = hook.Be32();
         break;
       case NFTA_HOOK_DEV:
-        chain.devices.push_back(hook.String());
+        AddDevice(chain, hook.String());
         break;
       case NFTA_HOOK_DEVS:
         for (AttributeReader device = hook.Nested(); device.Next();) {
-          if (device.type() == NFTA_DEVICE_NAME) chain.devices.push_back(device.String());
+          if (device.type() == NFTA_DEVICE_NAME) AddDevice(chain, device.String());
         }
         break;
       default:

@@ -44,6 +44,7 @@ struct DecisionContext {
   const DecisionPorts& ports;
   const NexthopMirror& nexthops;
   const RuleMirror& rules;
+  const TosRouteMirror& tos_routes;
   const ForwardPath& forward_path;
   HashPolicy hash_v4;
   HashPolicy hash_v6;

@@ -142,6 +142,28 @@ std::vector<netlink::NexthopObject> NexthopMirror::Members(std::uint32_t id) con
   return members;
 }
 
+// ---- routes with a TOS ----------------------------------------------------------------------------------------------
+
+Changes TosRouteMirror::Apply(const netlink::Event<netlink::Route>& event) {
+  const netlink::Route& route = event.value;
+  const Key key{route.destination, route.table, route.metric, route.tos};
+  const bool changed = event.removed ? routes_.erase(key) > 0 : routes_.insert(key).second;
+  if (!changed) return {};
+  return {flow::RouteChanged{route.destination}};
+}
+
+Changes TosRouteMirror::Reset(const std::vector<netlink::Route>& all) {
+  std::set<Key> now;
+  for (const netlink::Route& route : all) now.insert({route.destination, route.table, route.metric, route.tos});
+  if (now == routes_) return {};
+  routes_ = std::move(now);
+  return {flow::EverythingChanged{}};
+}
+
+bool TosRouteMirror::Concerns(const IpAddress& destination) const {
+  return std::ranges::any_of(routes_, [&](const Key& key) { return key.destination.Contains(destination); });
+}
+
 // ---- rules ----------------------------------------------------------------------------------------------------------
 
 Changes RuleMirror::Apply(const netlink::Event<netlink::Rule>& event) {

@@ -31,11 +31,14 @@ void Append(std::vector<KernelEvent>& events, Result<T> parsed) {
   if (parsed) events.emplace_back(std::move(*parsed));
 }
 
-// Of a route only its prefix matters: the kernel is asked for the rest.
+bool HasTos(const netlink::Route& route) { return route.tos != 0 && route.destination.address.is_v4(); }
+
+// Of a route only its prefix matters, the kernel is asked for the rest; but that there is one for a TOS it would not say.
 void AppendRoute(std::vector<KernelEvent>& events, const nlmsghdr& message) {
-  if (const auto route = netlink::ParseRoute(message)) {
-    events.emplace_back(flow::Change{flow::RouteChanged{route->value.destination}});
-  }
+  auto route = netlink::ParseRoute(message);
+  if (!route) return;
+  events.emplace_back(flow::Change{flow::RouteChanged{route->value.destination}});
+  if (HasTos(route->value)) events.emplace_back(std::move(*route));
 }
 
 void ParseInto(std::vector<KernelEvent>& events, const nlmsghdr& message) {
@@ -121,6 +124,7 @@ struct Watcher::Subscriptions {
                     Parser parse, std::vector<KernelEvent>& events);
   Result<void> DumpLinks(std::vector<KernelEvent>& events);
   Result<void> DumpRoutes(std::vector<KernelEvent>& events);
+  Result<void> DumpTosRoutes(std::vector<KernelEvent>& events);
   Result<void> DumpNeighs(std::vector<KernelEvent>& events);
   Result<void> DumpChains(std::vector<KernelEvent>& events);
   Result<void> DumpPolicies(std::vector<KernelEvent>& events);
@@ -193,6 +197,24 @@ Result<void> Watcher::Subscriptions::DumpRoutes(std::vector<KernelEvent>& events
   if (auto read = Read(dumps, "list nexthops", netlink::AppendNexthopDump, netlink::ParseNexthop, events); !read)
     return read;
   events.emplace_back(flow::Change{flow::EverythingChanged{}});
+  return DumpTosRoutes(events);
+}
+
+// Looks through all routes of IPv4, and keeps those with a TOS.
+Result<void> Watcher::Subscriptions::DumpTosRoutes(std::vector<KernelEvent>& events) {
+  TosRoutes routes;
+  MessageBuffer request;
+  netlink::AppendRouteDump(request, dumps.NextSeq(), {Family::kIpv4, 0, 0});
+  const auto keep = [&](const nlmsghdr& message) -> Result<void> {
+    auto route = netlink::ParseRoute(message);
+    if (route && HasTos(route->value)) routes.push_back(std::move(route->value));
+    return {};
+  };
+  if (auto read = dumps.Dump(
+          request, "list routes", [&] { routes.clear(); }, keep);
+      !read)
+    return read;
+  events.emplace_back(std::move(routes));
   return {};
 }
 

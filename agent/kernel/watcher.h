@@ -51,6 +51,7 @@ using Addresses = std::vector<netlink::Address>;
 using Neighs = std::vector<netlink::Neigh>;
 using Nexthops = std::vector<netlink::NexthopObject>;
 using Rules = std::vector<netlink::Rule>;
+using TosRoutes = std::vector<netlink::Route>;  // those with a TOS alone
 using BaseChains = std::vector<netlink::BaseChain>;
 using XfrmPolicies = std::vector<netlink::XfrmPolicy>;
 
@@ -67,10 +68,11 @@ struct Trouble {
   Error error;
 };
 
-using KernelEvent = std::variant<flow::Change, netlink::Event<netlink::Link>, netlink::Event<netlink::Address>,
-                                 netlink::Event<netlink::Neigh>, netlink::Event<netlink::NexthopObject>,
-                                 netlink::Event<netlink::Rule>, Links, Addresses, Neighs, Nexthops, Rules, BaseChains,
-                                 XfrmPolicies, QuietTables, DevlinkState, Barrier, Overflow, Trouble>;
+using KernelEvent =
+    std::variant<flow::Change, netlink::Event<netlink::Link>, netlink::Event<netlink::Address>,
+                 netlink::Event<netlink::Neigh>, netlink::Event<netlink::NexthopObject>, netlink::Event<netlink::Rule>,
+                 netlink::Event<netlink::Route>, Links, Addresses, Neighs, Nexthops, Rules, TosRoutes, BaseChains,
+                 XfrmPolicies, QuietTables, DevlinkState, Barrier, Overflow, Trouble>;
 
 // Takes a batch, on the watcher's thread; may block (then the kernel's queues fill, and a dump follows). False: stop.
 using Sink = std::function<bool(std::vector<KernelEvent>)>;

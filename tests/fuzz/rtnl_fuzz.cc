@@ -10,6 +10,7 @@
 #include <cerrno>
 
 #include "fuzz.h"
+#include "netlink/netfilter.h"
 #include "netlink_input.h"
 
 namespace dpuflow::netlink {
@@ -48,6 +49,9 @@ void ParseAsEverything(const nlmsghdr& message) {
       ParseNexthop(message), [](const NexthopObject& nexthop) { return nexthop.id != 0; }, "a nexthop has an id");
   Check<Rule>(
       ParseRule(message), [](const Rule& rule) { return rule.family != Family::kNone; }, "a rule has a family");
+  Require(ParseChain(message) || !ParseChain(message).error().doing.empty(), "an error says what was being done");
+  Require(ParsePolicy(message) || !ParsePolicy(message).error().doing.empty(), "an error says what was being done");
+  static_cast<void>(ParseNexthopBucket(message));
   Check<Qdisc>(
       ParseQdisc(message), [](const Qdisc& qdisc) { return qdisc.kind.find('\0') == std::string::npos; },
       "a kind ends with its zero");

@@ -34,7 +34,8 @@ class Decision : public testing::Test {
     question.miss.protocol = 17;
   }
   Answer Ask() const {
-    return Decide(question, path, route, {ports, nexthops, rules, forward_path, hash_v4, hash_v6}, settings);
+    return Decide(question, path, route, {ports, nexthops, rules, tos_routes, forward_path, hash_v4, hash_v6},
+                  settings);
   }
   void ExpectSoftware(const char* reason_part) const {
     const Answer answer = Ask();
@@ -48,6 +49,7 @@ class Decision : public testing::Test {
   DecisionPorts ports;
   NexthopMirror nexthops;
   RuleMirror rules;
+  TosRouteMirror tos_routes;
   ForwardPath forward_path;
   HashPolicy hash_v4, hash_v6;
   DecisionSettings settings;
@@ -153,6 +155,17 @@ TEST_F(Decision, WhatARuleLooksAtIsInTheKey) {
   rule.obscure = true;
   rules.Reset({rule});
   ExpectSoftware("policy rule");
+}
+
+TEST_F(Decision, ARouteForOneTosPutsTheTosIntoTheKeysOfItsDestinations) {
+  netlink::Route with_tos;
+  with_tos.destination = *IpPrefix::Parse("192.0.2.0/25");
+  with_tos.tos = 0x10;
+  tos_routes.Reset({with_tos});
+  EXPECT_EQ(Ask().fields, flow::kFieldTos);
+  EXPECT_FALSE(Ask().uniform);
+  question.miss.destination = *IpAddress::Parse("192.0.2.200");
+  EXPECT_EQ(Ask().fields, 0);
 }
 
 TEST_F(Decision, WhatOnlyTheStackAppliesKeepsTheFlowThereUnlessTheOperatorIgnoresIt) {

@@ -106,6 +106,21 @@ TEST(NexthopMirror, AGroupHasItsMembersAsLongAsTheyAreThere) {
   EXPECT_TRUE(mirror.Reset({{.id = 11, .ifindex = 2}, {.id = 20, .group = {11, 12}}}).empty()) << "nothing new";
 }
 
+TEST(TosRouteMirror, ConcernsTheDestinationsOfItsRoutesUntilTheyGo) {
+  TosRouteMirror mirror;
+  netlink::Route route;
+  route.destination = *IpPrefix::Parse("192.0.2.0/24");
+  route.tos = 0x10;
+  EXPECT_EQ(mirror.Apply({route, false}).size(), 1u);
+  EXPECT_TRUE(mirror.Apply({route, false}).empty()) << "a repeated announcement";
+  EXPECT_TRUE(mirror.Concerns(IpAddress::V4(192, 0, 2, 7)));
+  EXPECT_FALSE(mirror.Concerns(IpAddress::V4(192, 0, 3, 7)));
+  EXPECT_EQ(mirror.Apply({route, true}).size(), 1u);
+  EXPECT_FALSE(mirror.Concerns(IpAddress::V4(192, 0, 2, 7)));
+  EXPECT_EQ(mirror.Reset({route}).size(), 1u);
+  EXPECT_TRUE(mirror.Reset({route}).empty());
+}
+
 TEST(RuleMirror, OneOfTwoThatLookTheSameGoesAtATime) {
   RuleMirror mirror;
   netlink::Rule rule;

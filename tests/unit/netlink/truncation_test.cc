@@ -6,7 +6,9 @@
 
 #include "bytes.h"
 #include "captured_filters.h"
+#include "captured_netfilter.h"
 #include "captured_rtnl.h"
+#include "netlink/netfilter.h"
 #include "netlink/rtnl.h"
 #include "netlink/tc.h"
 
@@ -21,6 +23,9 @@ void ParseAsEverything(const nlmsghdr& message) {
   static_cast<void>(ParseNexthop(message));
   static_cast<void>(ParseRule(message));
   static_cast<void>(ParseQdisc(message));
+  static_cast<void>(ParseChain(message));
+  static_cast<void>(ParsePolicy(message));
+  static_cast<void>(ParseNexthopBucket(message));
   static_cast<void>(ParseFilter(message));
   static_cast<void>(ParseTerse(message));
   static_cast<void>(ParseBpfFilter(message));
@@ -40,7 +45,8 @@ INSTANTIATE_TEST_SUITE_P(Captured, Damage,
                                            captured::kRouteEncap, captured::kRouteV6Multipath, captured::kRouteBgp,
                                            captured::kRoutedFlow, captured::kIpv6FlowWithPorts, captured::kTaggedFlow,
                                            captured::kTtlGuard, captured::kTerseFlow, captured::kBpfFilter,
-                                           captured::kTcRoutedFlow));
+                                           captured::kTcRoutedFlow, captured::kForwardChain, captured::kNetdevChain,
+                                           captured::kForwardPolicy));
 
 TEST(Truncation, OfAFilterNeverYieldsACompleteOne) {
   const Message whole = Captured(captured::kRoutedFlow);
