@@ -509,17 +509,13 @@ std::size_t Agent::Flush(const std::function<bool(const flow::Flow&)>& selected)
 std::optional<std::vector<std::string>> Agent::SetOffload(bool on, const std::optional<std::string>& port) {
   const TimePoint now = flow::Clock::now();
   std::vector<std::string> names;
+  if (!port) ports_->SetOffloadOfAll(on, now);
   for (const auto& [ifindex, slot] : ports_->slots()) {
-    if (!port || slot.info.link.name == *port) names.push_back(slot.info.link.name);
+    if (port && slot.info.link.name != *port) continue;
+    if (port) (void)ports_->SetOffload(ifindex, on, now);
+    names.push_back(slot.info.link.name);
   }
   if (port && names.empty()) return std::nullopt;
-  if (port) {
-    for (const auto& [ifindex, slot] : ports_->slots()) {
-      if (slot.info.link.name == *port) (void)ports_->SetOffload(ifindex, on, now);
-    }
-  } else {
-    ports_->SetOffloadOfAll(on, now);
-  }
   Schedule();
   return names;
 }

@@ -123,8 +123,8 @@ KeyNeeds NeedsOf(const flow::Miss& miss, std::size_t paths, const DecisionContex
   const RuleFields rules = FieldsOfRules(context.rules.all(), miss.destination, ingress);
   KeyNeeds needs;
   needs.fields = rules.fields;
-  needs.uniform = rules.fields == 0 && !context.tos_routes.Concerns(miss.destination);
   if (context.tos_routes.Concerns(miss.destination)) needs.fields |= flow::kFieldTos;
+  needs.uniform = needs.fields == 0;  // what the hash policy adds below is the same for every packet
   const bool v6 = miss.destination.is_v6();
   if (paths > 1) {
     needs.fields |= MultipathFields(v6 ? context.hash_v6 : context.hash_v4, miss.destination.family());
