@@ -7,7 +7,7 @@
 # shellcheck source=../lab/lib/lab.sh
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../lab/lib/lab.sh"
 
-# The tables, as the switch shows them: jq filters over its rules.
+# The tables, as the switch shows them: gojq filters over its rules.
 L2_SOURCE='select(.chain == 0 and .prio >= 5)'
 L2_DESTINATION='select(.chain == 1)'
 L3='select(.chain == 2)'
@@ -39,6 +39,23 @@ software_packets() {
   switch_total ".ports.\"$1\" | .missed + .trapped"
 }
 
+# hardware_carries PORT, software_carries PORT: returns when it has forwarded some more packets that entered there.
+hardware_carries() {
+  local before
+  before=$(hardware_packets "$1")
+  # shellcheck disable=SC2317 # wait_until calls it
+  more_in_hardware() { (($(hardware_packets "$1") >= before + 20)); }
+  wait_until "hardware forwards packets from $1" 30 more_in_hardware "$1"
+}
+
+software_carries() {
+  local before
+  before=$(software_packets "$1")
+  # shellcheck disable=SC2317 # wait_until calls it
+  more_in_software() { (($(software_packets "$1") >= before + 20)); }
+  wait_until "packets from $1 come up to software" 30 more_in_software "$1"
+}
+
 # stat NAME [LABEL VALUE]...: a counter of the agent's, summed over the labels that are not given; 0 when it is not there.
 stat() {
   local name=$1 filter='.'
@@ -47,12 +64,12 @@ stat() {
     filter+=" | select(.labels.\"$1\" == \"$2\")"
     shift 2
   done
-  ctl -j stats | jq "[.. | objects | select(.name? == \"$name\") | $filter | .value] | add // 0"
+  ctl -j stats | gojq "[.. | objects | select(.name? == \"$name\") | $filter | .value] | add // 0"
 }
 
 # flow_state ADDRESS [PORT]: where the agent says that the flow to an address stands.
 flow_state() {
-  ctl -j flow show --table l3 | jq -r ".[] | select(.match.destination == \"$1\" and .port == \"${2:-pf0vf0}\") | .state"
+  ctl -j flow show --table l3 | gojq -r ".[] | select(.match.destination == \"$1\" and .port == \"${2:-pf0vf0}\") | .state"
 }
 
 # offloaded ADDRESS [PORT]: for wait_until.
@@ -75,16 +92,16 @@ offload() {
 
 # entry_mac ADDRESS [PORT]: the MAC that the routing entry for an address sends to; nothing without an entry.
 entry_mac() {
-  l3_to "$@" | jq -r '.actions[] | select(.field == "dst_mac") | .value'
+  l3_to "$@" | gojq -r '.actions[] | select(.field == "dst_mac") | .value'
 }
 
 # kernel_mac ADDRESS [PORT] [SOURCE]: the MAC of the router that the kernel itself would send a pod's packet for an address
 # to; nothing where it would send it nowhere.
 kernel_mac() {
   local router
-  router=$(ip -j route get "$1" from "${3:-$(pod_address 0)}" iif "${2:-pf0vf0}" 2>/dev/null | jq -r '.[0].gateway') ||
+  router=$(ip -j route get "$1" from "${3:-$(pod_address 0)}" iif "${2:-pf0vf0}" 2>/dev/null | gojq -r '.[0].gateway') ||
     return 0
-  ip -j neigh show "$router" dev p0 | jq -r '.[0].lladdr'
+  ip -j neigh show "$router" dev p0 | gojq -r '.[0].lladdr'
 }
 
 # count_arrivals DEVICE...: from now on arrivals counts there, at the top of rack.
@@ -99,7 +116,7 @@ count_arrivals() {
 
 # arrivals DEVICE: the streams' packets that a router of the top of rack has received with its own MAC.
 arrivals() {
-  in_ns tor tc -s -j filter show dev "$1" ingress | jq '[.[].options?.actions[]?.stats.packets] | add // 0'
+  in_ns tor tc -s -j filter show dev "$1" ingress | gojq '[.[].options?.actions[]?.stats.packets] | add // 0'
 }
 
 # agent_rss_kib: the agent's resident memory.

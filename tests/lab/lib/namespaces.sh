@@ -21,7 +21,7 @@ in_ns() {
 }
 
 mac_of() { # NAMESPACE DEVICE
-  in_ns "$1" ip -j link show dev "$2" | jq -r '.[0].address'
+  in_ns "$1" ip -j link show dev "$2" | gojq -r '.[0].address'
 }
 
 # pings NAMESPACE ADDRESS [OPTIONS]: whether one echo request is answered within a second.

@@ -69,13 +69,14 @@ bgp_start() {
     printf ' address-family ipv4 unicast\n  redistribute connected\n'
   } | frr_start dpu
   bgp_config "$BGP_TOR_AS" "$TOR_UPLINK" "$DPU_UPLINK" "$BGP_DPU_AS" | frr_start tor
-  wait_until "BGP session of the DPU" 60 equals Established bgp_state dpu "$TOR_UPLINK"
-  wait_until "BGP session of the top of rack" 60 equals Established bgp_state tor "$DPU_UPLINK"
+  # A route by BGP shows that the session is up; vtysh itself takes half a second to start.
   wait_until "the top of rack's route to the pods" 60 prints 'proto bgp' in_ns tor ip route show 10.1.0.0/24
+  wait_until "BGP session of the top of rack" 60 equals Established bgp_state tor "$DPU_UPLINK"
+  wait_until "BGP session of the DPU" 60 equals Established bgp_state dpu "$TOR_UPLINK"
 }
 
 bgp_state() { # NAME NEIGHBOUR
-  vty "$1" "show bgp neighbors $2 json" | jq -r --arg neighbour "$2" '.[$neighbour].bgpState'
+  vty "$1" "show bgp neighbors $2 json" | gojq -r --arg neighbour "$2" '.[$neighbour].bgpState'
 }
 
 # Which next hop the top of rack gives for a prefix that it announces.

@@ -24,12 +24,12 @@ switch_set() { # PARAMETER VALUE
 
 # switch_rules [JQ FILTER]: its entries, one JSON object a line, those that the filter selects.
 switch_rules() {
-  jq -c "${1:-.}" "$switch_debugfs/rules"
+  gojq -c "${1:-.}" "$switch_debugfs/rules"
 }
 
 # switch_total JQ: one of its totals, such as .misses
 switch_total() {
-  jq -r "$1" "$switch_debugfs/totals"
+  gojq -r "$1" "$switch_debugfs/totals"
 }
 
 # port_up REPRESENTOR NAMESPACE FAR_SIDE: moves a port's far side into its namespace; both come up.

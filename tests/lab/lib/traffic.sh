@@ -35,13 +35,35 @@ send_packets() {
   in_ns "$namespace" "$LABTRAFFIC" send "$@" >"$traffic_directory/$name.sent"
 }
 
+# stream_start NAME FROM_NAMESPACE FROM_ADDRESS TO_NAMESPACE TO_ADDRESS [SEND_OPTIONS]...: as stream, but goes on until
+# stream_stop, by default with 500 packets a second; what a scenario does in between takes as long as it takes.
+stream_start() {
+  local name=$1 from=$2 from_address=$3 to=$4 to_address=$5
+  shift 5
+  (($#)) || set -- --rate 500
+  receive_start "$name" "$to" --bind "$to_address:7000" --timeout 600000
+  # Not by in_ns: the sender itself is to get the signal, not a shell around it.
+  nsenter --net="/run/netns/$from" "$LABTRAFFIC" send --from "$from_address:7000" --to "$to_address:7000" --count 0 \
+    "$@" >"$traffic_directory/$name.sent" &
+  printf '%d\n' $! >"$traffic_directory/$name.sender"
+}
+
+# stream_stop NAME: returns when both ends have their reports.
+stream_stop() {
+  local sender
+  sender=$(<"$traffic_directory/$1.sender")
+  kill -TERM "$sender" || fail "stream $1 has ended by itself"
+  wait "$sender"
+  receive_end "$1"
+}
+
 # sent NAME JQ, received NAME JQ: a number of the stream's reports, such as .lost
 sent() {
-  jq -r "$2" "$traffic_directory/$1.sent"
+  gojq -r "$2" "$traffic_directory/$1.sent"
 }
 
 received() {
-  jq -r "$2" "$traffic_directory/$1.received"
+  gojq -r "$2" "$traffic_directory/$1.received"
 }
 
 # stream NAME FROM_NAMESPACE FROM_ADDRESS TO_NAMESPACE TO_ADDRESS SEND_OPTIONS...: UDP port 7000 to 7000, received by a

@@ -9,15 +9,22 @@ now_ms() {
   printf '%d\n' "$((seconds * 1000 + 10#$fraction / 1000))"
 }
 
+# Nothing is ever written to this pipe: to read from it is a pause that starts no process.
+exec {silence}<> <(:)
+
+pause() { # SECONDS
+  read -rt "$1" -u "$silence" || true
+}
+
 # wait_until WHAT SECONDS COMMAND...: tries the command until it succeeds; fails the scenario after that many seconds,
 # with what the command last printed.
 wait_until() {
   local what=$1 limit=$2 end output
   shift 2
-  end=$(($(now_ms) + limit * 1000))
+  end=$((SECONDS + limit))
   until output=$("$@" 2>&1); do
-    (($(now_ms) < end)) || fail "$what: not within $limit s; '$*' printed: $output"
-    sleep 0.05
+    ((SECONDS <= end)) || fail "$what: not within $limit s; '$*' printed: $output"
+    pause 0.05
   done
 }
 

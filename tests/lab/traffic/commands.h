@@ -13,8 +13,8 @@ namespace labtraffic {
 struct SendOptions {
   std::string to;
   std::string from;
-  std::uint64_t count = 1;
-  double rate = 0;  // packets per second; 0: as fast as it goes
+  std::uint64_t count = 1;  // 0: until SIGTERM, which ends any other count as well
+  double rate = 0;          // packets per second; 0: as fast as it goes
   std::size_t size = 64;
   int ttl = 0;  // 0: the kernel's default
   std::uint64_t start = 0;

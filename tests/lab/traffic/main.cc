@@ -27,7 +27,7 @@ void AddSend(CLI::App& app, SendOptions& options) {
   auto* command = app.add_subcommand("send", "Send numbered UDP packets from a socket");
   command->add_option("--to", options.to, "ADDRESS:PORT of the first flow")->required();
   command->add_option("--from", options.from, "ADDRESS[:PORT] to send from");
-  command->add_option("--count", options.count, "Packets");
+  command->add_option("--count", options.count, "Packets (0: until SIGTERM, which ends it early as well)");
   command->add_option("--rate", options.rate, "Packets per second (default: as fast as it goes)");
   command->add_option("--size", options.size, "Bytes of UDP payload, 32 at least")->check(CLI::Range(32, 65000));
   command->add_option("--ttl", options.ttl, "TTL or hop limit")->check(CLI::Range(1, 255));

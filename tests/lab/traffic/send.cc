@@ -5,6 +5,7 @@
 #include <linux/errqueue.h>
 #include <sys/socket.h>
 
+#include <csignal>
 #include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -44,11 +45,11 @@ class Sender {
   }
 
   // Three times over, since one may be lost; the receiver counts none of them.
-  void SendEnd() {
+  void SendEnd(std::uint64_t count) {
     Payload payload;
     payload.kind = Payload::Kind::kEnd;
     payload.sequence = options_.start;
-    payload.count = options_.count;
+    payload.count = count;
     for (int i = 0; i < 3; ++i) {
       Transmit(payload, Payload::kSize);
     }
@@ -135,18 +136,22 @@ class Sender {
   std::map<nlohmann::json, std::uint64_t> errors_;
 };
 
+volatile std::sig_atomic_t stopped = 0;
+
 }  // namespace
 
 int Send(const SendOptions& options) {
   Sender sender(options);
+  std::signal(SIGTERM, [](int) { stopped = 1; });
   Schedule schedule(options.rate);
-  for (std::uint64_t index = 0; index < options.count; ++index) {
+  std::uint64_t index = 0;
+  for (; stopped == 0 && (options.count == 0 || index < options.count); ++index) {
     schedule.WaitFor(index);
     sender.SendData(index);
   }
   const std::uint64_t elapsed = schedule.elapsed_ns();
   if (options.end) {
-    sender.SendEnd();
+    sender.SendEnd(index);
   }
   sender.DrainErrors();
   nlohmann::json report = sender.Report();
