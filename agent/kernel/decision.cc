@@ -171,6 +171,14 @@ std::optional<std::string> NotOffloadable(const flow::Question& question, const 
 
 }  // namespace
 
+bool Contradict(const PathAnswer& path, const Result<netlink::Route>& route) {
+  using Outcome = PathAnswer::Result;
+  const bool has_path =
+      path.result == Outcome::kForward || path.result == Outcome::kNoNeigh || path.result == Outcome::kTooBig;
+  if (route) return path.result == Outcome::kUnreachable && route->type == RTN_UNICAST;
+  return has_path && (route.error().code == ENETUNREACH || route.error().code == EHOSTUNREACH);
+}
+
 flow::Answer Decide(const flow::Question& question, const PathAnswer& path, const Result<netlink::Route>& route,
                     const DecisionContext& context, const DecisionSettings& settings) {
   const flow::Miss& miss = question.miss;

@@ -50,6 +50,11 @@ struct DecisionContext {
   HashPolicy hash_v6;
 };
 
+// Whether one of the kernel's two answers knows a route and the other none: they are of different moments, and one of a
+// moment in which a route was being replaced. There the kernel itself finds none for an instant (fib_table_lookup passes
+// over a fib_info that is dead by now). Both are to be asked for again.
+[[nodiscard]] bool Contradict(const PathAnswer& path, const Result<netlink::Route>& route);
+
 [[nodiscard]] flow::Answer Decide(const flow::Question& question, const PathAnswer& path,
                                   const Result<netlink::Route>& route, const DecisionContext& context,
                                   const DecisionSettings& settings);

@@ -8,6 +8,11 @@
 #include "netlink/rtnl.h"
 
 namespace dpuflow::kernel {
+namespace {
+
+constexpr int kMoreAttempts = 2;  // where the two answers contradict each other
+
+}  // namespace
 
 Result<Resolver> Resolver::Open(Classifier& classifier, DecisionSettings settings) {
   netlink::SocketOptions options;
@@ -18,8 +23,15 @@ Result<Resolver> Resolver::Open(Classifier& classifier, DecisionSettings setting
 }
 
 std::vector<flow::Answer> Resolver::Resolve(std::span<const flow::Question> questions, const DecisionContext& context) {
-  const std::vector<PathAnswer> paths = LookUpPaths(questions, context.ports);
-  const std::vector<Result<netlink::Route>> routes = AskRoutes(questions);
+  std::vector<PathAnswer> paths = LookUpPaths(questions, context.ports);
+  std::vector<Result<netlink::Route>> routes = AskRoutes(questions);
+  for (int attempt = 0; attempt < kMoreAttempts; ++attempt) {
+    for (std::size_t i = 0; i < questions.size(); ++i) {
+      if (!Contradict(paths[i], routes[i])) continue;
+      paths[i] = LookUpPaths(questions.subspan(i, 1), context.ports).front();
+      routes[i] = std::move(AskRoutes(questions.subspan(i, 1)).front());
+    }
+  }
   std::vector<flow::Answer> answers;
   answers.reserve(questions.size());
   for (std::size_t i = 0; i < questions.size(); ++i) {

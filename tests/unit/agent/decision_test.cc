@@ -232,5 +232,25 @@ TEST_F(Decision, EncapsulationAndRoutesThatAreNotUnicastStayInSoftware) {
   ExpectSoftware("not unicast");
 }
 
+// A route that is being replaced is not there for an instant: one of two lookups then finds none.
+TEST(Contradiction, IsWhereOneAnswerHasARouteAndTheOtherNone) {
+  PathAnswer forward;
+  forward.result = PathAnswer::Result::kForward;
+  PathAnswer none;
+  none.result = PathAnswer::Result::kUnreachable;
+  netlink::Route route;
+  route.type = RTN_UNICAST;
+  const auto error = [](int code) {
+    return Result<netlink::Route>(tl::make_unexpected(Error{code, "ask for a route", {}}));
+  };
+  EXPECT_TRUE(Contradict(none, route));
+  EXPECT_TRUE(Contradict(forward, error(ENETUNREACH)));
+  EXPECT_FALSE(Contradict(forward, route));
+  EXPECT_FALSE(Contradict(none, error(ENETUNREACH)));
+  EXPECT_FALSE(Contradict(forward, error(EXDEV)));  // about the source
+  route.type = RTN_UNREACHABLE;
+  EXPECT_FALSE(Contradict(none, route));
+}
+
 }  // namespace
 }  // namespace dpuflow::kernel
