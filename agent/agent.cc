@@ -19,6 +19,8 @@ constexpr std::size_t kMissesPerTurn = 1024;
 constexpr std::size_t kQuestionsPerTurn = 256;
 constexpr std::size_t kOperationsPerTurn = 256;
 
+constexpr milliseconds kAuditSync{10000};  // how long an audit waits for the agent to come into step
+
 constexpr std::size_t kKernelQueue = 1024;  // batches from the watcher; full: it waits, and the kernel keeps the rest
 constexpr std::size_t kReportQueue = 65536;
 
@@ -120,6 +122,8 @@ Result<void> Agent::Connect() {
   if (!backend) return tl::make_unexpected(backend.error());
   backend_ = std::move(*backend);
   ports_.reset(new PortManager(*backend_, pipeline_, *this));  // here, where PortListener is accessible
+  const AuditSettings audit{config_.audit ? config_.audit_period : milliseconds(0), config_.audit_cpu_percent};
+  auditor_.reset(new Auditor(audit, pipeline_, *backend_, *this, metrics_));
 
   const auto add = [](EventSource& into, Result<EventSource> source) -> Result<void> {
     if (!source) return tl::make_unexpected(source.error());
@@ -162,6 +166,7 @@ void Agent::Advance() {
   ReadMisses();
   if (ports_changed_) UpdatePorts(now);
   ResolveSome(now);
+  auditor_->Advance(now);
   TellSources();
   IssueOperations(now);
   ports_->Advance(now);
@@ -288,6 +293,8 @@ void Agent::Apply(offload::Report report, TimePoint now) {
   } else if (const auto* swept = std::get_if<offload::Swept>(&report)) {
     counters_->sweeps.Add();
     pipeline_.OnSweep(swept->port, swept->samples, swept->began);
+  } else if (auto* audited = std::get_if<offload::Audited>(&report)) {
+    auditor_->OnAudited(std::move(*audited), now);
   } else if (const auto* trouble = std::get_if<offload::BackendTrouble>(&report)) {
     counters_->sweep_failures.Add();
     const bool gone = trouble->error.code == ENODEV || trouble->error.code == EINVAL;  // with its port
@@ -311,6 +318,7 @@ void Agent::ReadMisses() {
 void Agent::OnTick(TimePoint now) {
   ReadSysctls(now);
   pipeline_.OnTick(now);
+  auditor_->OnTick(now);
   log::FlushSuppressed();
   Schedule();
 }
@@ -351,10 +359,12 @@ void Agent::OnPoll(TimePoint /*now*/) {
 void Agent::ResolveSome(TimePoint now) {
   const std::vector<flow::Question> questions = pipeline_.TakeQuestions(kQuestionsPerTurn, now);
   if (questions.empty()) return;
+  for (const flow::Answer& answer : Ask(questions)) pipeline_.OnAnswer(answer, now);
+}
+
+std::vector<flow::Answer> Agent::Ask(std::span<const flow::Question> questions) {
   const kernel::DecisionPorts ports = ports_->ForDecisions(config_.ingress_mtu, links_);
-  for (const flow::Answer& answer : resolver_->Resolve(questions, Context(ports))) {
-    pipeline_.OnAnswer(answer, now);
-  }
+  return resolver_->Resolve(questions, Context(ports));
 }
 
 kernel::DecisionContext Agent::Context(const kernel::DecisionPorts& ports) const {
@@ -458,12 +468,16 @@ void Agent::PortRefused(const PortSlot& slot) {
 // ---- sync -----------------------------------------------------------------------------------------------------------
 
 void Agent::Sync(milliseconds timeout, std::function<void(const SyncReport&)> done) {
+  AddSync(timeout, std::move(done), true);
+}
+
+void Agent::AddSync(milliseconds timeout, std::function<void(const SyncReport&)> done, bool by_user) {
   const TimePoint now = flow::Clock::now();
   const flow::PipelineCounters& counters = pipeline_.counters();
   ReadSysctls(now);
   syncs_.push_back({++barrier_asked_, std::nullopt, now, now + timeout,
                     counters_->kernel_events.value() + counters.misses, counters.questions,
-                    counters.adds + counters.replaces + counters.removes, std::move(done)});
+                    counters.adds + counters.replaces + counters.removes, std::move(done), by_user});
   watcher_->RequestBarrier(barrier_asked_);
   Schedule();
 }
@@ -493,9 +507,26 @@ void Agent::AnswerSyncs(TimePoint now) {
     report.events_pending = kernel_events_.size() + (barrier_seen_ < sync.barrier ? 1 : 0);
     report.flows_pending = pipeline_.questions_waiting();
     report.operations_pending = operations_waiting() + pipeline_.in_flight();
-    if (complete) last_sync_ = now;
+    if (complete && sync.by_user) last_sync_ = now;
     sync.done(report);
   }
+}
+
+// ---- audit ----------------------------------------------------------------------------------------------------------
+
+void Agent::Verify(Auditor::Done done) { auditor_->Verify(std::move(done)); }
+
+std::vector<std::uint32_t> Agent::PortsToAudit() const {
+  std::vector<std::uint32_t> ports;
+  for (const auto& [ifindex, slot] : ports_->slots()) {
+    if (slot.state == PortSlot::State::kReady) ports.push_back(ifindex);
+  }
+  return ports;
+}
+
+void Agent::WhenInStep(std::function<void(bool in_step)> done) {
+  AddSync(
+      kAuditSync, [done = std::move(done)](const SyncReport& report) { done(report.complete); }, false);
 }
 
 std::uint64_t Agent::kernel_events() const { return counters_->kernel_events.value(); }

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/auditor.h"
 #include "agent/daemon/bounded_queue.h"
 #include "agent/daemon/config.h"
 #include "agent/daemon/event_loop.h"
@@ -45,7 +46,7 @@ struct SyncReport {
   std::size_t operations_pending = 0;
 };
 
-class Agent final : private PortListener {
+class Agent final : private PortListener, private AuditHost {
  public:
   using TimePoint = flow::TimePoint;
 
@@ -61,6 +62,8 @@ class Agent final : private PortListener {
   // Calls `done` when all that happened before this call has reached the hardware, or after `timeout`.
   void Sync(std::chrono::milliseconds timeout, std::function<void(const SyncReport&)> done);
   std::size_t Flush(const std::function<bool(const flow::Flow&)>& selected);
+  // Looks at everything in hardware at once, and mends what differs.
+  void Verify(Auditor::Done done);
   // At the port of this name, or at all. The ports concerned; nothing: there is none of this name.
   std::optional<std::vector<std::string>> SetOffload(bool on, const std::optional<std::string>& port);
 
@@ -71,6 +74,7 @@ class Agent final : private PortListener {
   [[nodiscard]] const kernel::LinkMirror& links() const { return links_; }
   [[nodiscard]] const std::optional<kernel::Switch>& chosen_switch() const { return switch_; }
   [[nodiscard]] const Classifier& classifier() const { return *classifier_; }
+  [[nodiscard]] const Auditor& auditor() const { return *auditor_; }
   [[nodiscard]] const metrics::Registry& metrics() const { return metrics_; }
   [[nodiscard]] const BoundedQueue<std::vector<kernel::KernelEvent>>& kernel_queue() const { return kernel_events_; }
   [[nodiscard]] const BoundedQueue<offload::Report>& report_queue() const { return reports_; }
@@ -91,6 +95,7 @@ class Agent final : private PortListener {
     std::uint64_t questions = 0;
     std::uint64_t operations = 0;
     std::function<void(const SyncReport&)> done;
+    bool by_user = true;
   };
   struct Counters;
 
@@ -117,6 +122,7 @@ class Agent final : private PortListener {
   void ResolveSome(TimePoint now);
   void IssueOperations(TimePoint now);
   void AnswerSyncs(TimePoint now);
+  void AddSync(std::chrono::milliseconds timeout, std::function<void(const SyncReport&)> done, bool by_user);
   void CheckReady();
   // Everything that had happened when the sync began has been read.
   [[nodiscard]] bool AllRead(const PendingSync& sync) const;
@@ -131,6 +137,10 @@ class Agent final : private PortListener {
   void PortRefused(const PortSlot& slot) override;
   void PortSwitched(const PortSlot& slot) override;
   void TellClassifierOfPort(const PortSlot& slot);
+  [[nodiscard]] std::vector<std::uint32_t> PortsToAudit() const override;
+  [[nodiscard]] std::vector<flow::Answer> Ask(std::span<const flow::Question> questions) override;
+  void WhenInStep(std::function<void(bool in_step)> done) override;
+  void AuditGoesOn() override { Schedule(); }
 
   Config config_;
   EventLoop& loop_;
@@ -154,6 +164,7 @@ class Agent final : private PortListener {
   std::optional<kernel::Switch> switch_;
   std::unique_ptr<offload::Backend> backend_;
   std::unique_ptr<PortManager> ports_;
+  std::unique_ptr<Auditor> auditor_;
   std::unique_ptr<kernel::Resolver> resolver_;
   std::unique_ptr<kernel::Watcher> watcher_;
   std::vector<flow::Operation> unsent_;  // taken from the pipeline; the backend had no room yet

@@ -57,9 +57,19 @@ Json QueueView(const char* name, const Queue& queue) {
 Json SettingsView(const Config& config) {
   return {{"idle_time_ms", config.idle_time.count()},
           {"poll_period_ms", config.poll_period.count()},
+          {"audit_period_ms", config.audit ? config.audit_period.count() : 0},
           {"max_flows", config.max_entries},
           {"programmers", config.programming_threads},
           {"oversize", config.oversize == Oversize::kTrust ? "trust" : "software"}};
+}
+
+Json AuditView(const Agent& agent) {
+  Json view = {{"period_ms", agent.config().audit_period.count()}};
+  if (const auto& last = agent.auditor().last_round()) {
+    view["ended_ms"] = MillisecondsSince(last->ended);
+    view["took_ms"] = last->took.count();
+  }
+  return view;
 }
 
 Json StatusView(const Agent& agent) {
@@ -88,6 +98,7 @@ Json StatusView(const Agent& agent) {
   view["events"] = {{"miss", agent.pipeline().counters().misses}, {"kernel", agent.kernel_events()}};
   if (agent.last_resync()) view["last_resync_ms"] = MillisecondsSince(*agent.last_resync());
   if (agent.last_sync()) view["last_sync_ms"] = MillisecondsSince(*agent.last_sync());
+  if (agent.config().audit) view["audit"] = AuditView(agent);
   view["settings"] = SettingsView(agent.config());
   return view;
 }
@@ -143,6 +154,22 @@ void Sync(Agent& agent, const Json& parameters, Call call) {
   });
 }
 
+void Verify(Agent& agent, Call call) {
+  auto waiting = std::make_shared<Call>(std::move(call));
+  agent.Verify([&agent, waiting](const AuditReport& report) {
+    Json differences = Json::array();
+    for (const AuditDifference& difference : report.differences) {
+      differences.push_back(DifferenceView(difference, Names(agent)));
+    }
+    Json view = {{"differences", std::move(differences)},
+                 {"entries", report.entries},
+                 {"flows", report.questions},
+                 {"took_ms", report.took.count()}};
+    if (!report.incomplete.empty()) view["incomplete"] = report.incomplete;
+    waiting->Reply(std::move(view));
+  });
+}
+
 }  // namespace
 
 void RegisterHandlers(api::Service& service, Agent& agent) {
@@ -178,6 +205,7 @@ void RegisterHandlers(api::Service& service, Agent& agent) {
     call.Reply({{"ports", *ports}});
   });
   method("Sync", [&agent](const Json& parameters, Call call) { Sync(agent, parameters, std::move(call)); });
+  method("Verify", [&agent](const Json&, Call call) { Verify(agent, std::move(call)); });
   method("GetStats", [&agent](const Json&, Call call) {
     Json counters = Json::array();
     for (const metrics::Sample& sample : CollectStats(agent)) counters.push_back(SampleView(sample));

@@ -130,6 +130,16 @@ Json PortView(const PortSlot& slot, const PortNumbers& numbers) {
   return view;
 }
 
+Json DifferenceView(const AuditDifference& difference, const NameOf& name_of) {
+  Json view;
+  view["kind"] = difference.kind;
+  view["port"] = name_of(difference.port);
+  if (difference.flow != 0) view["flow"] = difference.flow;
+  if (!difference.expected.empty()) view["expected"] = difference.expected;
+  if (!difference.found.empty()) view["found"] = difference.found;
+  return view;
+}
+
 Json SampleView(const metrics::Sample& sample) {
   Json labels = Json::object();
   for (const auto& [key, value] : sample.labels) labels[key] = value;

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "agent/api/message.h"
+#include "agent/auditor.h"
 #include "agent/daemon/metrics.h"
 #include "agent/flow/flow.h"
 #include "agent/port_manager.h"
@@ -26,6 +27,8 @@ struct PortNumbers {
   std::uint64_t misses = 0;
 };
 api::Json PortView(const PortSlot& slot, const PortNumbers& numbers);
+
+api::Json DifferenceView(const AuditDifference& difference, const NameOf& name_of);
 
 api::Json SampleView(const metrics::Sample& sample);
 

@@ -70,6 +70,9 @@ class CommandLine {
     sync->add_option("--timeout", timeout_, "Give up after this long: 5, 5s, 500ms, 2m (default 10s)")
         ->type_name("TIME");
     On(sync, Command::kSync);
+    CLI::App* verify = Add(app_, "verify", "Compare everything in hardware with the kernel, now");
+    verify->add_option("--timeout", verify_timeout_, "Give up after this long (default 60s)")->type_name("TIME");
+    On(verify, Command::kVerify);
     On(Add(app_, "stats", "Every counter that is not 0 (-d: all, and what they mean)"), Command::kStats);
     On(Add(app_, "version", "Versions of dpuflowctl and of the daemon"), Command::kVersion);
   }
@@ -206,6 +209,11 @@ class CommandLine {
       invocation.timeout = *timeout;
       invocation.parameters["timeout_ms"] = timeout->count();
     }
+    if (invocation.command == Command::kVerify) {
+      const auto timeout = ParseTime(verify_timeout_);
+      if (!timeout) return Usage("--timeout: expected 1ms to 600s, found " + verify_timeout_);
+      invocation.timeout = *timeout;
+    }
     if (auto wrong = AddFilters(invocation.parameters, GivenFilters(), words_)) return Usage(*wrong);
     return invocation;
   }
@@ -228,6 +236,7 @@ class CommandLine {
   std::vector<std::string> words_;
   std::string socket_path_ = api::kDefaultSocketPath;
   std::string timeout_ = "10s";
+  std::string verify_timeout_ = "60s";
   std::string id_;
   bool json_ = false;
   bool pretty_ = false;

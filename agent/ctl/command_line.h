@@ -24,6 +24,7 @@ enum class Command : std::uint8_t {
   kFlowFlush,
   kOffload,
   kSync,
+  kVerify,
   kStats,
   kVersion,
 };
@@ -36,7 +37,8 @@ struct Invocation {
   bool statistics = false;
   bool details = false;
   api::Json parameters = api::Json::object();  // of the API call: filters, the id of a flow, the time limit of a sync
-  std::chrono::milliseconds timeout{10000};  // how long sync may take; for other commands, how long to wait for a reply
+  std::chrono::milliseconds timeout{
+      10000};  // how long sync or verify may take; for other commands, how long to wait for a reply
 
   bool operator==(const Invocation&) const = default;
 };
@@ -51,7 +53,7 @@ struct Goodbye {
 
 // Exit codes, as in dpuflowctl(8).
 inline constexpr int kExitOk = 0;
-inline constexpr int kExitError = 1;       // the daemon refused, or there was no answer
+inline constexpr int kExitError = 1;       // the daemon refused, there was no answer, or verify found a difference
 inline constexpr int kExitUsage = 2;       // the command line is wrong
 inline constexpr int kExitNotRunning = 3;  // nobody listens on the socket
 

@@ -140,6 +140,8 @@ class Runner {
                     [this](const Json& reply) { Show(reply, ShowOffload(invocation_.parameters, reply)); });
       case Command::kSync:
         return Call(client, "Sync", [this](const Json& reply) { Show(reply, ShowSync(reply)); });
+      case Command::kVerify:
+        return Verify(client);
       case Command::kStats:
         return Call(client, "GetStats", [this](const Json& reply) {
           const Json& counters = Field(reply, "counters");
@@ -159,6 +161,15 @@ class Runner {
     if (const auto wrong = check_(method, reply->parameters)) return Fail(*wrong);
     print(reply->parameters);
     return kExitOk;
+  }
+
+  int Verify(api::Client& client) {
+    bool clean = false;
+    const int code = Call(client, "Verify", [&](const Json& reply) {
+      Show(reply, ShowVerify(reply));
+      clean = Field(reply, "differences").empty() && !Has(reply, "incomplete");
+    });
+    return code == kExitOk && !clean ? kExitError : code;
   }
 
   // Of a daemon of any version: nothing but the version is expected in the reply.

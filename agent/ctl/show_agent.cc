@@ -65,6 +65,16 @@ std::string Ago(const Json& object, const char* name) {
   return Has(object, name) ? FormatTime(Number(object, name)) + " ago" : "never";
 }
 
+std::string AuditSection(const Json& audit) {
+  if (!audit.is_object()) return Section("audit", {"off"});
+  std::vector<std::string> items = {"every " + FormatTime(Number(audit, "period_ms"))};
+  if (Has(audit, "took_ms")) {
+    items.push_back("the last took " + FormatTime(Number(audit, "took_ms")));
+    items.push_back("ended " + Ago(audit, "ended_ms"));
+  }
+  return Section("audit", items);
+}
+
 // Scalars of an object: "idle_time_ms 30000".
 std::vector<std::string> Pairs(const Json& object) {
   std::vector<std::string> pairs;
@@ -114,6 +124,7 @@ std::string ShowStatus(const Json& status, const Style& style) {
                             Text(status, "ports_refused") + " refused"});
   text += FlowSections(status);
   text += Section("sync", {Ago(status, "last_sync_ms")});
+  text += AuditSection(Field(status, "audit"));
   if (style.statistics || style.details) {
     text += Section("resync", {Ago(status, "last_resync_ms")});
     text += Section("events", Pairs(Field(status, "events")));
@@ -153,6 +164,23 @@ std::string ShowSync(const Json& reply) {
                        Plural(Number(reply, "events_read"), "event") + " read,",
                        Plural(Number(reply, "flows_resolved"), "flow") + " resolved,",
                        Plural(Number(reply, "operations_acknowledged"), "operation") + " acknowledged"});
+}
+
+std::string ShowVerify(const Json& reply) {
+  std::string text;
+  for (const Json& difference : Field(reply, "differences")) {
+    text += fmt::format("{} {}{}\n", Text(difference, "port"), Text(difference, "kind"),
+                        Has(difference, "flow") ? " flow " + Text(difference, "flow") : "");
+    for (const char* side : {"expected", "found"}) {
+      text += fmt::format("    {:<9}{}\n", side, Has(difference, side) ? Text(difference, side) : "nothing");
+    }
+  }
+  const auto count = static_cast<std::int64_t>(Field(reply, "differences").size());
+  text += Paragraph(0, {count == 0 ? "no difference" : Plural(count, "difference") + ", being mended,", "in",
+                        Text(reply, "entries") + (Number(reply, "entries") == 1 ? " entry" : " entries"), "and for",
+                        Plural(Number(reply, "flows"), "flow") + ";", FormatTime(Number(reply, "took_ms"))});
+  if (Has(reply, "incomplete")) text += "not all could be looked at: " + Text(reply, "incomplete") + "\n";
+  return text;
 }
 
 std::string ShowError(const api::Reply& reply) {

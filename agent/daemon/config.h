@@ -47,6 +47,10 @@ struct Config {
   // [programming]
   std::uint32_t programming_threads = 0;
   std::uint32_t programming_batch = 0;  // most operations in one message to the kernel
+  // [audit]
+  bool audit = true;                         // rounds of it; false: only when dpuflowctl verify asks
+  std::chrono::milliseconds audit_period{};  // of one round
+  std::uint32_t audit_cpu_percent = 0;       // of one processor
   // [log]
   log::Level log_level = log::Level::kInfo;
 

@@ -88,6 +88,13 @@ const std::vector<Setting>& Table() {
       {"programming", "batch", "", "Most operations in one message to the kernel.",
        CountKind{&Config::programming_batch, 64, 1, 512, false}},
 
+      {"audit", "enabled", "--audit", "Everything in hardware is compared with the kernel, round after round.",
+       FlagKind{&Config::audit, true}},
+      {"audit", "period", "", "How long one round of the audit takes.",
+       DurationKind{&Config::audit_period, 1min, 1s, 24h, ""}},
+      {"audit", "cpu-limit", "", "Percent of one processor that the audit may take; rounds get longer instead.",
+       CountKind{&Config::audit_cpu_percent, 2, 1, 100, false}},
+
       {"log", "level", "--log-level", "The least important messages that are logged.",
        ChoiceKind{{"error", "warning", "notice", "info", "debug"},
                   "info",

@@ -31,6 +31,7 @@ struct Flow {
   bool queued = false;                       // stands among the operations to be issued
   std::optional<Epoch> held;                 // its add waits until entries of another shape are gone; since this epoch
   bool doubtful = false;                     // a sweep did not see what is installed: it is written once more
+  bool afresh = false;                       // and what stands there is removed first, since it cannot be replaced
   bool leaving = false;                      // to be forgotten as soon as the hardware holds nothing
   bool dirty = false;                        // stands among the flows to be asked about
   bool answered = false;                     // the kernel has been asked at least once
@@ -43,12 +44,14 @@ struct Flow {
   TimePoint asked;        // when the kernel was last asked
   TimePoint active;       // last sign of life: a miss, or a counter that moved
   TimePoint programmed;   // of the last acknowledged add or replace
+  TimePoint touched;      // of the last outcome of any operation
   TimePoint retry_after;  // after a refusal: not tried again before
 
   // Totals over the flow's life; `base` is what its present filter had counted at the last sample.
   std::uint64_t packets = 0;
   std::uint64_t bytes = 0;
   Sample base;
+  std::uint64_t audited_packets = 0;  // what `packets` was when an audit last asked the kernel about the flow
   TimePoint sampled;
   double packets_per_second = 0;  // between the last two samples
   double bytes_per_second = 0;

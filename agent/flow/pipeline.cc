@@ -201,9 +201,14 @@ void Pipeline::OnAnswer(const Answer& answer, TimePoint now) {
   cause_ = ledger_.now();
 }
 
+Fields Pipeline::FieldsFor(const Answer& answer) const {
+  const Target* target = targets_.Find(KeyOf(answer.question.miss, 0));
+  return answer.uniform || target == nullptr ? answer.fields : answer.fields | target->fields;
+}
+
 Flow* Pipeline::Reshape(const Answer& answer, TimePoint now) {
   Target* target = targets_.Find(KeyOf(answer.question.miss, 0));
-  const Fields fields = answer.uniform || target == nullptr ? answer.fields : answer.fields | target->fields;
+  const Fields fields = FieldsFor(answer);
   const Match match = KeyOf(answer.question.miss, fields);
   if (target != nullptr && target->fields != fields) {
     target->fields = fields;
@@ -317,15 +322,16 @@ std::optional<Operation> Pipeline::Issue(FlowId id, Epoch epoch, TimePoint now) 
     cause_ = ledger_.now();
     return std::nullopt;
   }
+  const bool afresh = std::exchange(flow->afresh, false) && flow->wanted && flow->installed;
   flow->doubtful = false;
   Operation operation;
   operation.flow = id;
   operation.section = flow->section;
   operation.issued = now;
   operation.epoch = epoch;
-  operation.kind = !flow->wanted      ? Operation::Kind::kRemove
-                   : !flow->installed ? Operation::Kind::kAdd
-                                      : Operation::Kind::kReplace;
+  operation.kind = !flow->wanted || afresh ? Operation::Kind::kRemove
+                   : !flow->installed      ? Operation::Kind::kAdd
+                                           : Operation::Kind::kReplace;
   operation.rule = flow->wanted ? *flow->wanted : *flow->installed;
   flow->in_flight = operation.kind;
   in_flight_[id] = operation;
@@ -340,6 +346,7 @@ void Pipeline::OnOutcome(const Outcome& outcome, TimePoint now) {
   cause_ = operation.epoch;
   if (Flow* flow = table_.Find(outcome.flow)) {
     flow->in_flight.reset();
+    flow->touched = now;
     const bool removal = outcome.kind == Operation::Kind::kRemove;
     if (outcome.error) {
       // Something stands under our handle: whatever it is, Settle has it removed.

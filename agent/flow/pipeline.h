@@ -13,8 +13,8 @@
 // The first miss to a destination asks with nothing but the destination in its key. The answer says which fields the
 // kernel's choice looks at, and the flow gets a key with these (targets.h).
 //
-// In four files: pipeline.cc has misses, answers and operations; pipeline_ports.cc ports and guards; pipeline_changes.cc
-// what changes in the kernel dirty; pipeline_time.cc counters, aging and retries.
+// In five files: pipeline.cc has misses, answers and operations; pipeline_ports.cc ports and guards; pipeline_changes.cc
+// what changes in the kernel dirty; pipeline_time.cc counters, aging and retries; pipeline_audit.cc what an audit finds.
 //
 // Pure: no descriptor, clock, log or thread; time comes in as an argument. Used on one thread. Whoever drives it takes
 // questions, sources and operations after each batch of events, asks the kernel, tells the classifier and the backend,
@@ -26,6 +26,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -104,6 +105,22 @@ class Pipeline {
   // One port's counters, all that are ours there, read in one sweep which began at `now`. A flow on that port that was
   // programmed before the sweep and is not in it has vanished. Entries that stood still for the idle time are removed.
   void OnSweep(std::uint32_t port, std::span<const Sample> samples, TimePoint now);
+  // The audit (pipeline_audit.cc). What stands of a port's flows and can be compared: nothing is under way for them.
+  [[nodiscard]] std::vector<FlowId> Standing(std::uint32_t port) const;
+  // The question that the flow's entry answers; nothing where the kernel has no say in it (guards, L2 destinations).
+  [[nodiscard]] std::optional<Question> AuditQuestion(FlowId id) const;
+  // Whether the kernel's answer to it, if it were given now, would change the entry. False while one is on its way.
+  [[nodiscard]] bool Disagrees(const Answer& answer) const;
+  // The entry is not as installed, by what was read since `began`; it is written again, from nothing where `afresh`. False:
+  // it has been written or removed since, and nothing is done.
+  bool Rewrite(FlowId id, bool afresh, TimePoint began);
+  // Something stands in the place of a flow that should have no entry: it is removed. False as above.
+  bool Evict(FlowId id, TimePoint began);
+  // The flow is asked about again.
+  void AskAgain(FlowId id);
+  // The kernel has been asked on behalf of an audit.
+  void NoteAudited(FlowId id);
+
   // Forgets flows in software that no packet has asked for since the idle time, and tries again what was refused.
   void OnTick(TimePoint now);
 
@@ -157,6 +174,8 @@ class Pipeline {
   // The flow that an answer is about. Those of its target whose keys do not fit the answer's fields leave. Null: no room.
   Flow* Reshape(const Answer& answer, TimePoint now);
   void EnsureLayer2(const PortState& state, const Miss& miss, TimePoint now);
+  // Which fields a key needs for this answer, seeing those that others of its target need.
+  [[nodiscard]] Fields FieldsFor(const Answer& answer) const;
   [[nodiscard]] std::string WhyNot(const Flow& flow, const PortState& state, TimePoint now) const;
   void Refused(Flow& flow, const Error& error, TimePoint now);
   // pipeline_changes.cc
@@ -169,6 +188,8 @@ class Pipeline {
   void CountGuards(PortState& state);
   // pipeline_time.cc
   void Judge(Flow& flow, const Sample* sample, TimePoint now);
+  // pipeline_audit.cc
+  [[nodiscard]] static bool IsStanding(const Flow& flow);
 
   Limits limits_;
   FlowTable table_;

@@ -40,6 +40,11 @@ Target* Targets::Find(const Match& match) {
   return found == targets_.end() ? nullptr : &found->second;
 }
 
+const Target* Targets::Find(const Match& match) const {
+  const auto found = targets_.find(TargetOf(match));
+  return found == targets_.end() ? nullptr : &found->second;
+}
+
 void Targets::Add(const Flow& flow) { targets_[TargetOf(flow.match)].flows.insert(flow.id); }
 
 std::vector<FlowId> Targets::Remove(const Flow& flow) {

@@ -31,6 +31,7 @@ class Targets {
  public:
   // The target of an L3 match; null where it has no flow.
   [[nodiscard]] Target* Find(const Match& match);
+  [[nodiscard]] const Target* Find(const Match& match) const;
   void Add(const Flow& flow);
   // Returns the flows that may be programmed now because `flow` was the last outdated one.
   std::vector<FlowId> Remove(const Flow& flow);

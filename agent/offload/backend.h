@@ -6,17 +6,20 @@
 // was made. Nothing here blocks: what takes rtnl, or waits for a driver, happens on the backend's threads.
 //
 // Operations of one flow are done in the order of their submission (the pipeline has at most one of a flow under way).
-// Requests about a port (Prepare, Release, Sweep) are done one after another, in order. Between the two there is no
+// Requests about a port (Prepare, Release, Sweep, Audit) are done one after another, in order. Between the two there is no
 // order: whoever releases a port first waits for the outcomes of its operations.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "agent/flow/events.h"
+#include "agent/offload/comparison.h"
 
 namespace dpuflow::offload {
 
@@ -42,13 +45,23 @@ struct Swept {
   std::vector<flow::Sample> samples;
 };
 
+// How the entries of one port differ from what was expected.
+struct Audited {
+  std::uint64_t token = 0;  // as given to Audit
+  std::uint32_t port = 0;
+  std::size_t entries = 0;  // compared
+  std::vector<Difference> differences;
+  std::chrono::nanoseconds cpu{};  // that the backend spent on it
+  std::optional<Error> error;      // the port could not be read; the other members say nothing then
+};
+
 // A sweep or a release that failed, to be logged; a sweep is tried again at the next period.
 struct BackendTrouble {
   std::uint32_t port = 0;
   Error error;
 };
 
-using Report = std::variant<Outcomes, PortPrepared, PortReleased, Swept, BackendTrouble>;
+using Report = std::variant<Outcomes, PortPrepared, PortReleased, Swept, Audited, BackendTrouble>;
 using ReportSink = std::function<void(Report)>;  // called on the backend's threads; may block
 
 class Backend {
@@ -69,6 +82,10 @@ class Backend {
   virtual void Release(std::uint32_t port) = 0;
   // Reads the counters of all our entries on the port. Dropped while an earlier sweep of it is still under way.
   virtual void Sweep(std::uint32_t port) = 0;
+  // Reads everything of ours on the port, in full, and compares it with `expected`. A missing classifier is put back.
+  virtual void Audit(std::uint64_t token, std::uint32_t port, std::vector<Expected> expected) = 0;
+  // Takes out a filter of ours that belongs to no flow. Nothing is reported; the next audit sees whether it is gone.
+  virtual void RemoveStray(const netlink::FilterId& stray) = 0;
 };
 
 }  // namespace dpuflow::offload

@@ -45,6 +45,7 @@ struct Place {
 
 // Handles begin high, where neither people nor the kernel's own numbering go.
 [[nodiscard]] constexpr std::uint32_t HandleOf(flow::FlowId flow) { return 0x80000000u | flow; }
+[[nodiscard]] constexpr flow::FlowId FlowOf(std::uint32_t handle) { return handle & 0x7fffffffu; }
 
 // Every filter of ours carries "dpuf", a version, its table and its flow. Another cookie, or none: foreign.
 struct Owner {

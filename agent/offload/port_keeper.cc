@@ -176,19 +176,71 @@ Result<void> PortKeeper::AttachClassifier(std::uint32_t port) {
 
 Result<void> PortKeeper::AttachByFilters(std::uint32_t port) {
   for (std::uint32_t chain = 0; chain < kChains; ++chain) {
-    netlink::BpfFilter filter;
-    filter.id = {port, netlink::kClsactIngress, chain, kClassifierPrio, kEthertypeAll, kClassifierHandle};
-    filter.program = program_;
-    filter.name = kClassifierName;
-    MessageBuffer request;
-    if (auto appended = netlink::AppendBpfFilterAdd(request, socket_.NextSeq(), filter); !appended) return appended;
-    if (auto added =
-            socket_.Transact(request, fmt::format("attach the classifier at ifindex {} chain {}", port, chain));
-        !added) {
-      return added;
-    }
+    if (auto attached = AttachByFilter(port, chain); !attached) return attached;
   }
   return {};
+}
+
+Result<void> PortKeeper::AttachByFilter(std::uint32_t port, std::uint32_t chain) {
+  netlink::BpfFilter filter;
+  filter.id = {port, netlink::kClsactIngress, chain, kClassifierPrio, kEthertypeAll, kClassifierHandle};
+  filter.program = program_;
+  filter.name = kClassifierName;
+  MessageBuffer request;
+  if (auto appended = netlink::AppendBpfFilterAdd(request, socket_.NextSeq(), filter); !appended) return appended;
+  return socket_.Transact(request, fmt::format("attach the classifier at ifindex {} chain {}", port, chain));
+}
+
+Result<std::set<std::uint32_t>> PortKeeper::ClassifierChains(std::uint32_t port) {
+  std::set<std::uint32_t> chains;
+  if (links_.contains(port)) {
+    for (std::uint32_t chain = 0; chain < kChains; ++chain) chains.insert(chain);
+    return chains;
+  }
+  const auto programs = netlink::ListBpfFilters(socket_, FullDump(port));
+  if (!programs) return tl::make_unexpected(programs.error());
+  for (const netlink::InstalledBpfFilter& filter : *programs) {
+    if (filter.name == kClassifierName) chains.insert(filter.id.chain);
+  }
+  return chains;
+}
+
+Result<std::vector<Difference>> PortKeeper::Audit(std::uint32_t port, const std::vector<Expected>& expected) {
+  const auto filters = netlink::ListFilters(socket_, FullDump(port));
+  if (!filters) return tl::make_unexpected(filters.error());
+  const auto chains = ClassifierChains(port);
+  if (!chains) return tl::make_unexpected(chains.error());
+  std::vector<Difference> differences = Compare(expected, *filters);
+  std::erase_if(differences, [this](const Difference& difference) { return IsThereAfterAll(difference); });
+  for (std::uint32_t chain = 0; chain < kChains; ++chain) {
+    if (chains->contains(chain)) continue;
+    if (auto attached = AttachByFilter(port, chain); !attached) return tl::make_unexpected(attached.error());
+    Difference difference;
+    difference.flaw = Flaw::kClassifier;
+    difference.expected.emplace().id = {port,          netlink::kClsactIngress, chain, kClassifierPrio,
+                                        kEthertypeAll, kClassifierHandle};
+    differences.push_back(std::move(difference));
+  }
+  return differences;
+}
+
+// A dump that others' changes shift passes filters over.
+bool PortKeeper::IsThereAfterAll(const Difference& difference) {
+  if (difference.flaw != Flaw::kMissing) return false;
+  MessageBuffer request;
+  if (!netlink::AppendFilterGet(request, socket_.NextSeq(), difference.expected->id)) return false;
+  const auto answer = socket_.Ask(request, "look for an entry again");
+  if (!answer) return false;
+  const auto found = netlink::ParseFilter(answer->header());
+  return found && !FlawOf(*difference.expected, *found);
+}
+
+Result<void> PortKeeper::RemoveStray(const netlink::FilterId& id) {
+  MessageBuffer request;
+  if (auto appended = netlink::AppendFilterDelete(request, socket_.NextSeq(), id); !appended) return appended;
+  auto deleted = socket_.Transact(
+      request, fmt::format("remove a stray filter at ifindex {} chain {} prio {}", id.ifindex, id.chain, id.prio));
+  return !deleted && IsGone(deleted.error()) ? Result<void>{} : deleted;
 }
 
 Result<void> PortKeeper::Release(std::uint32_t port, const Footing& footing) {

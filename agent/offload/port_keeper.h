@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,11 @@ class PortKeeper {
 
   Result<std::vector<flow::Sample>> ReadCounters(std::uint32_t port);
 
+  // What differs on the port from `expected`. A filter of the classifier that is missing is put back, and told.
+  Result<std::vector<Difference>> Audit(std::uint32_t port, const std::vector<Expected>& expected);
+  // One that is gone already is done.
+  Result<void> RemoveStray(const netlink::FilterId& id);
+
  private:
   PortKeeper(netlink::Socket socket, int program) : socket_(std::move(socket)), program_(program) {}
   tl::expected<Footing, Refusal> FindFooting(std::uint32_t port, const std::string& name);
@@ -56,7 +62,11 @@ class PortKeeper {
   Result<void> RemoveOurs(std::uint32_t port);
   Result<void> AttachClassifier(std::uint32_t port);
   Result<void> AttachByFilters(std::uint32_t port);
+  Result<void> AttachByFilter(std::uint32_t port, std::uint32_t chain);
+  // The chains of the classifier's filters that are there; all of them where it is attached by tcx.
+  Result<std::set<std::uint32_t>> ClassifierChains(std::uint32_t port);
   Result<void> RemoveClsact(std::uint32_t port);
+  bool IsThereAfterAll(const Difference& difference);
 
   netlink::Socket socket_;
   int program_;

@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "agent/offload/comparison.h"
 #include "netlink/tc.h"
 
 namespace dpuflow::offload {
@@ -43,26 +44,17 @@ bool IsGone(const Error& error) {
   return error.code == ENOENT || error.code == ENODEV || no_qdisc;
 }
 
-// What differs; null where nothing does.
-const char* Difference(const netlink::Filter& asked, const netlink::InstalledFilter& installed) {
-  const netlink::Filter& found = installed.filter;
-  if (!installed.complete) return "it has attributes that were not asked for";
-  if (found.id != asked.id) return "its place";
-  if (!(found.key == asked.key)) return "its key";
-  if (found.actions != asked.actions) return "its actions";
-  if (found.cookie != asked.cookie) return "its cookie";
-  return found.skip_sw == asked.skip_sw ? nullptr : "skip_sw";
-}
-
 // What the kernel says it installed against what was asked for.
 std::optional<Error> Compare(const Job& job, const nlmsghdr& message) {
   const auto installed = netlink::ParseFilter(message);
   if (!installed) return installed.error();
-  if (!installed->in_hw) return Error{EOPNOTSUPP, Describe(job), "the filter was taken, but is not in hardware"};
-  if (const char* what = Difference(job.filter, *installed)) {
-    return Error{EPROTO, Describe(job), fmt::format("read back, the filter is not what was asked for: {}", what)};
+  const auto flaw = FlawOf(job.filter, *installed);
+  if (flaw == Flaw::kNotInHardware) {
+    return Error{EOPNOTSUPP, Describe(job), "the filter was taken, but is not in hardware"};
   }
-  return std::nullopt;
+  if (!flaw && installed->filter.id == job.filter.id) return std::nullopt;
+  return Error{EPROTO, Describe(job),
+               fmt::format("read back, the filter is not what was asked for: {}", flaw ? ToString(*flaw) : "place")};
 }
 
 // A filter that is not what it should be must not stay.

@@ -2,6 +2,7 @@
 #include "agent/offload/tc_backend.h"
 
 #include <chrono>
+#include <ctime>
 #include <optional>
 #include <utility>
 
@@ -12,6 +13,12 @@ namespace {
 
 constexpr int kReleaseAttempts = 3;          // a lost answer (ENOBUFS) or a busy driver may be gone the next time
 constexpr std::size_t kMaxRequests = 65536;  // far above three requests for each of a NIC's ports
+
+std::chrono::nanoseconds ThreadCpu() {
+  timespec used{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
+}
 
 }  // namespace
 
@@ -63,41 +70,38 @@ void TcBackend::Submit(std::vector<flow::Operation>& operations) {
 }
 
 void TcBackend::Prepare(std::uint32_t port, const std::string& name, std::uint32_t peer) {
-  (void)requests_.Push({Request::Kind::kPrepare, port, name, peer});
+  (void)requests_.Push(PrepareRequest{port, name, peer});
 }
 
-void TcBackend::Release(std::uint32_t port) { (void)requests_.Push({Request::Kind::kRelease, port, {}, 0}); }
+void TcBackend::Release(std::uint32_t port) { (void)requests_.Push(ReleaseRequest{port}); }
 
 void TcBackend::Sweep(std::uint32_t port) {
   {
     const std::lock_guard lock(mutex_);
     if (!footings_.contains(port) || !sweeping_.insert(port).second) return;
   }
-  (void)requests_.Push({Request::Kind::kSweep, port, {}, 0});
+  (void)requests_.Push(SweepRequest{port});
 }
+
+void TcBackend::Audit(std::uint64_t token, std::uint32_t port, std::vector<Expected> expected) {
+  (void)requests_.Push(AuditRequest{token, port, std::move(expected)});
+}
+
+void TcBackend::RemoveStray(const netlink::FilterId& stray) { (void)requests_.Push(StrayRequest{stray}); }
 
 // ---- the keeper's thread --------------------------------------------------------------------------------------------
 
 void TcBackend::RunKeeper() {
   while (true) {
     const std::vector<Request> requests = requests_.PopBatch(1, std::chrono::hours(1));
-    for (const Request& request : requests) Handle(request);
+    for (const Request& request : requests) {
+      std::visit([this](const auto& each) { Handle(each); }, request);
+    }
     if (requests.empty() && requests_.closed()) return;
   }
 }
 
-void TcBackend::Handle(const Request& request) {
-  switch (request.kind) {
-    case Request::Kind::kPrepare:
-      return HandlePrepare(request);
-    case Request::Kind::kRelease:
-      return HandleRelease(request);
-    case Request::Kind::kSweep:
-      return HandleSweep(request);
-  }
-}
-
-void TcBackend::HandlePrepare(const Request& request) {
+void TcBackend::Handle(const PrepareRequest& request) {
   auto footing = keeper_.Prepare(request.port, request.name, request.peer);
   if (!footing) {
     sink_(PortPrepared{request.port, footing.error().sentence, footing.error().hint});
@@ -110,7 +114,7 @@ void TcBackend::HandlePrepare(const Request& request) {
   sink_(PortPrepared{request.port, {}, {}});
 }
 
-void TcBackend::HandleRelease(const Request& request) {
+void TcBackend::Handle(const ReleaseRequest& request) {
   // A port without a footing may still hold what an earlier run left there.
   const Footing footing = FootingOf(request.port).value_or(Footing{});
   Result<void> released;
@@ -126,7 +130,7 @@ void TcBackend::HandleRelease(const Request& request) {
   sink_(PortReleased{request.port, released.has_value()});
 }
 
-void TcBackend::HandleSweep(const Request& request) {
+void TcBackend::Handle(const SweepRequest& request) {
   const flow::TimePoint began = flow::Clock::now();
   auto samples = keeper_.ReadCounters(request.port);
   {
@@ -138,6 +142,27 @@ void TcBackend::HandleSweep(const Request& request) {
   } else {
     sink_(BackendTrouble{request.port, samples.error()});
   }
+}
+
+void TcBackend::Handle(const AuditRequest& request) {
+  const auto cpu = ThreadCpu();
+  Audited report;
+  report.token = request.token;
+  report.port = request.port;
+  report.entries = request.expected.size();
+  auto differences = keeper_.Audit(request.port, request.expected);
+  if (differences) {
+    report.differences = std::move(*differences);
+  } else {
+    report.error = differences.error();
+  }
+  report.cpu = ThreadCpu() - cpu;
+  sink_(std::move(report));
+}
+
+void TcBackend::Handle(const StrayRequest& request) {
+  if (auto removed = keeper_.RemoveStray(request.id); !removed)
+    sink_(BackendTrouble{request.id.ifindex, removed.error()});
 }
 
 }  // namespace dpuflow::offload

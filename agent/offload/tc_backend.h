@@ -4,7 +4,7 @@
 //
 //   loop --Submit--> [shard 0] programmer 0 --+
 //        --Submit--> [shard n] programmer n --+--> sink
-//        --Prepare, Release, Sweep--> keeper -+
+//        --Prepare, Release, Sweep, Audit--> keeper
 //
 // A flow belongs to one shard, so its operations keep their order. The methods of Backend are the loop's.
 #pragma once
@@ -14,6 +14,7 @@
 #include <mutex>
 #include <set>
 #include <thread>
+#include <variant>
 #include <vector>
 
 #include "agent/daemon/bounded_queue.h"
@@ -39,22 +40,38 @@ class TcBackend final : public Backend {
   void Prepare(std::uint32_t port, const std::string& name, std::uint32_t peer) override;
   void Release(std::uint32_t port) override;
   void Sweep(std::uint32_t port) override;
+  void Audit(std::uint64_t token, std::uint32_t port, std::vector<Expected> expected) override;
+  void RemoveStray(const netlink::FilterId& stray) override;
 
  private:
-  struct Request {
-    enum class Kind : std::uint8_t { kPrepare, kRelease, kSweep };
-    Kind kind = Kind::kSweep;
+  struct PrepareRequest {
     std::uint32_t port = 0;
     std::string name;
     std::uint32_t peer = 0;
   };
+  struct ReleaseRequest {
+    std::uint32_t port = 0;
+  };
+  struct SweepRequest {
+    std::uint32_t port = 0;
+  };
+  struct AuditRequest {
+    std::uint64_t token = 0;
+    std::uint32_t port = 0;
+    std::vector<Expected> expected;
+  };
+  struct StrayRequest {
+    netlink::FilterId id;
+  };
+  using Request = std::variant<PrepareRequest, ReleaseRequest, SweepRequest, AuditRequest, StrayRequest>;
 
   TcBackend(PortKeeper keeper, ReportSink sink);
   void RunKeeper();
-  void Handle(const Request& request);
-  void HandlePrepare(const Request& request);
-  void HandleRelease(const Request& request);
-  void HandleSweep(const Request& request);
+  void Handle(const PrepareRequest& request);
+  void Handle(const ReleaseRequest& request);
+  void Handle(const SweepRequest& request);
+  void Handle(const AuditRequest& request);
+  void Handle(const StrayRequest& request);
   [[nodiscard]] std::optional<Footing> FootingOf(std::uint32_t port) const;
 
   ReportSink sink_;

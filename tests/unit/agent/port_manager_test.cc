@@ -36,6 +36,8 @@ class FakeBackend final : public offload::Backend {
     releasing.insert(port);
   }
   void Sweep(std::uint32_t) override {}
+  void Audit(std::uint64_t, std::uint32_t, std::vector<offload::Expected>) override {}
+  void RemoveStray(const netlink::FilterId&) override {}
 
   [[nodiscard]] std::vector<std::string> TakeAsked() { return std::exchange(asked, {}); }
 

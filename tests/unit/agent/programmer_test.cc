@@ -76,11 +76,11 @@ TEST_F(ProgrammerTest, ARefusedReplacementLeavesWhatStands) {
 // A wider filter than asked for would forward packets that nobody decided about.
 TEST_F(ProgrammerTest, AnEchoThatDiffersIsAFaultAndTheFilterIsTakenOut) {
   const std::pair<const char*, std::function<void(netlink::Filter&)>> kCases[] = {
-      {"its key", [](netlink::Filter& filter) { filter.key.ip_dst.reset(); }},
-      {"its actions", [](netlink::Filter& filter) { filter.actions.back() = netlink::RedirectAction{99}; }},
-      {"its cookie", [](netlink::Filter& filter) { filter.cookie.front() ^= 1; }},
-      {"skip_sw", [](netlink::Filter& filter) { filter.skip_sw = false; }},
-      {"its place", [](netlink::Filter& filter) { filter.id.chain = 1; }},
+      {"match", [](netlink::Filter& filter) { filter.key.ip_dst.reset(); }},
+      {"actions", [](netlink::Filter& filter) { filter.actions.back() = netlink::RedirectAction{99}; }},
+      {"cookie", [](netlink::Filter& filter) { filter.cookie.front() ^= 1; }},
+      {"in_software", [](netlink::Filter& filter) { filter.skip_sw = false; }},
+      {"place", [](netlink::Filter& filter) { filter.id.chain = 1; }},
   };
   for (const auto& [what, alter] : kCases) {
     kernel_.alter = alter;

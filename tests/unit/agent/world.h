@@ -107,6 +107,12 @@ class World {
     }
   }
 
+  [[nodiscard]] std::vector<Answer> AnswersTo(std::span<const Question> questions) const {
+    std::vector<Answer> answers;
+    for (const Question& question : questions) answers.push_back(AnswerTo(question));
+    return answers;
+  }
+
   // Lets time pass in steps of a second, with a sweep of every port and a tick at each.
   void Pass(Duration time) {
     for (const TimePoint end = now + time; now < end;) {

@@ -132,9 +132,16 @@ TEST(CommandLine, SyncTakesTimesWithUnits) {
   }
 }
 
+TEST(CommandLine, VerifyWaitsLonger) {
+  EXPECT_EQ(Asks("verify").command, Command::kVerify);
+  EXPECT_EQ(Asks("verify").timeout.count(), 60000);
+  EXPECT_EQ(Asks("verify --timeout 5m").timeout.count(), 300000);
+  EXPECT_EQ(Ends("verify --timeout x").code, kExitUsage);
+}
+
 TEST(CommandLine, WrongWordsAreAnsweredWithWhatWasExpected) {
   const std::pair<const char*, const char*> kCases[] = {
-      {"nonsense", "dpuflowctl: expected status, port, flow, offload, sync, stats, version, found nonsense"},
+      {"nonsense", "dpuflowctl: expected status, port, flow, offload, sync, verify, stats, version, found nonsense"},
       {"flow frob", "dpuflowctl flow: expected show, get, flush or a filter, found frob"},
       {"status --frob", "dpuflowctl status: expected nothing more, found --frob"},
       {"flow show table l4", "table: expected guard, l2src, l2dst or l3, found l4"},

@@ -165,6 +165,7 @@ const Json kStatus = Json::parse(R"({
             {"table": "l3", "state": "waiting", "count": 3}],
   "queues": [{"name": "misses", "depth": 0, "peak": 12, "limit": 4096, "overflows": 0}],
   "events": {"route": 123, "neigh": 4}, "last_resync_ms": 12345678,
+  "audit": {"period_ms": 60000, "ended_ms": 5000, "took_ms": 61000},
   "settings": {"idle_time_ms": 30000, "poll_period_ms": 1000}})");
 
 TEST(ShowStatus, AtAGlance) {
@@ -177,6 +178,7 @@ l2src     none
 l2dst     none
 l3        12 offloaded, 3 waiting
 sync      never
+audit     every 1m0s, the last took 1m1s, ended 5.0s ago
 )";
   EXPECT_EQ(ShowStatus(kStatus, {}), brief);
   EXPECT_EQ(ShowStatus(kStatus, {.details = true}), brief + R"(resync    3h25m ago
@@ -206,6 +208,26 @@ TEST(ShowSync, SaysWhatWasWaitedFor) {
   const Json reply = {{"events_read", 12}, {"flows_resolved", 1}, {"operations_acknowledged", 0}, {"took_ms", 84}};
   ExpectFits("Sync", reply);
   EXPECT_EQ(ShowSync(reply), "in step after 84ms: 12 events read, 1 flow resolved, 0 operations acknowledged\n");
+}
+
+TEST(ShowVerify, EachDifferenceAndHowMuchWasLookedAt) {
+  Json reply = Json::parse(R"({"differences": [
+    {"kind": "actions", "port": "pf0vf0", "flow": 12, "expected": "chain 2 pref 1 ...", "found": "chain 2 pref 1 drop"},
+    {"kind": "classifier", "port": "p0", "expected": "the classifier in chain 1"}],
+    "entries": 40, "flows": 1, "took_ms": 25})");
+  ExpectFits("Verify", reply);
+  EXPECT_EQ(ShowVerify(reply), R"(pf0vf0 actions flow 12
+    expected chain 2 pref 1 ...
+    found    chain 2 pref 1 drop
+p0 classifier
+    expected the classifier in chain 1
+    found    nothing
+2 differences, being mended, in 40 entries and for 1 flow; 25ms
+)");
+  reply["differences"] = Json::array();
+  reply["incomplete"] = "pf0vf0 has gone";
+  EXPECT_EQ(ShowVerify(reply),
+            "no difference in 40 entries and for 1 flow; 25ms\nnot all could be looked at: pf0vf0 has gone\n");
 }
 
 TEST(ShowError, EachIsOneSentence) {

@@ -67,6 +67,10 @@ TEST(Config, EverySettingCanBeSet) {
       [programming]
       threads = 8
       batch = 512
+      [audit]
+      enabled = false
+      period = "10s"
+      cpu-limit = 5
       [log]
       level = "debug")",
                                   "f.toml");
@@ -83,6 +87,9 @@ TEST(Config, EverySettingCanBeSet) {
                              .classifier_forward = false,
                              .programming_threads = 8,
                              .programming_batch = 512,
+                             .audit = false,
+                             .audit_period = std::chrono::seconds(10),
+                             .audit_cpu_percent = 5,
                              .log_level = log::Level::kDebug}));
 }
 
@@ -119,7 +126,7 @@ const Bad kBad[] = {
     Bad{"idle-time = \"30s\"", "f.toml:1: \"idle-time\" belongs in [flows]"},
     Bad{"\n[flow]\nidle-time = \"30s\"",
         "f.toml:2: unknown table [flow]: expected one of [agent], [flows], [switch], [classifier], [programming], "
-        "[log]; did you mean \"flows\"?"},
+        "[audit], [log]; did you mean \"flows\"?"},
     Bad{"flows = 3", "f.toml:1: flows: expected a table, [flows], found a value"},
     Bad{"[[flows]]\n", "f.toml:1: flows: expected a table, [flows], found a value"},
     Bad{"[flows]\nmax-entries = 0", "f.toml:2: flows.max-entries: expected a whole number from 1 to 16777216, found 0"},

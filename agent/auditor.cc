@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/auditor.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <ctime>
+#include <utility>
+
+#include "agent/daemon/log.h"
+#include "agent/offload/flower_mapping.h"
+
+namespace dpuflow {
+namespace {
+
+using offload::Flaw;
+using std::chrono::nanoseconds;
+
+constexpr std::size_t kFlowsPerStep = 256;
+constexpr int kStepsPerTick = 64;
+constexpr std::size_t kDifferencesTold = 1000;  // in one report; all are counted
+
+nanoseconds ThreadCpu() {
+  timespec used{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return std::chrono::seconds(used.tv_sec) + nanoseconds(used.tv_nsec);
+}
+
+std::string InWords(const flow::Answer& answer, const flow::Flow& flow) {
+  if (answer.source == flow::SourceVerdict::kInvalid) return "nothing: the source is not valid";
+  if (answer.verdict != flow::Answer::Verdict::kForward) return fmt::format("nothing: {}", answer.reason);
+  return offload::InWords(offload::ToFilter({flow.match, flow::RouteTo{answer.adjacency}}, flow.id, flow.section));
+}
+
+std::string InWords(const std::optional<netlink::InstalledFilter>& found) {
+  if (!found) return {};
+  return offload::InWords(found->filter) + (found->in_hw ? "" : " (not in hardware)");
+}
+
+std::string Hexadecimal(const netlink::Cookie& cookie) { return fmt::format("{:02x}", fmt::join(cookie, "")); }
+
+// A filter whose mask or flags differ cannot be replaced in place.
+bool CannotBeReplaced(Flaw flaw) {
+  return flaw == Flaw::kMatch || flaw == Flaw::kUnknown || flaw == Flaw::kInSoftware || flaw == Flaw::kNotInHardware;
+}
+
+}  // namespace
+
+Auditor::Auditor(const AuditSettings& settings, flow::Pipeline& pipeline, offload::Backend& backend, AuditHost& host,
+                 metrics::Registry& registry)
+    : settings_(settings),
+      pipeline_(pipeline),
+      backend_(backend),
+      host_(host),
+      registry_(registry),
+      rounds_(registry.AddCounter("dpuflow_audit_rounds_total", "Complete rounds of the audit.")) {}
+
+// ---- rounds and verifications ---------------------------------------------------------------------------------------
+
+Auditor::Token Auditor::Begin(bool everything, TimePoint now, Done done) {
+  Run run;
+  run.everything = everything;
+  run.began = now;
+  run.done = std::move(done);
+  for (const std::uint32_t port : host_.PortsToAudit()) {
+    run.ports.push_back(port);
+    for (const flow::FlowId id : pipeline_.Standing(port)) run.flows.push_back(id);
+  }
+  runs_.emplace(++last_token_, std::move(run));
+  return last_token_;
+}
+
+void Auditor::Verify(Done done) {
+  Begin(true, flow::Clock::now(), std::move(done));
+  host_.AuditGoesOn();
+}
+
+std::size_t Auditor::StepsLeft(const Run& run) const {
+  return run.ports.size() + (run.flows.size() + kFlowsPerStep - 1) / kFlowsPerStep;
+}
+
+void Auditor::OnTick(TimePoint now) {
+  if (settings_.period.count() == 0) return;
+  if (!round_ && now >= next_step_) {
+    round_ = Begin(false, now, nullptr);
+    next_step_ = now;
+    pause_ = nanoseconds(settings_.period) / std::max<std::size_t>(1, StepsLeft(runs_.at(*round_)));
+  }
+  for (int step = 0; step < kStepsPerTick && round_ && now >= next_step_; ++step) {
+    const nanoseconds cpu = Step(*round_);
+    next_step_ = std::max(next_step_ + pause_, now + cpu * 100 / settings_.cpu_percent);
+    FinishIfDone(*round_, now);
+  }
+}
+
+void Auditor::Advance(TimePoint now) {
+  std::vector<Token> tokens;
+  for (const auto& [token, run] : runs_) {
+    if (token != round_) tokens.push_back(token);
+  }
+  for (const Token token : tokens) {
+    (void)Step(token);
+    FinishIfDone(token, now);
+    const auto run = runs_.find(token);
+    const bool more =
+        run != runs_.end() && !run->second.waiting && (!run->second.flows.empty() || !run->second.reading);
+    if (more) host_.AuditGoesOn();
+  }
+}
+
+nanoseconds Auditor::Step(Token token) {
+  const nanoseconds before = ThreadCpu();
+  Run& run = runs_.at(token);
+  if (!run.ports.empty() && !run.reading) {
+    ReadBack(token, run);
+  } else if (!run.flows.empty()) {
+    AskSome(run);
+  } else if (!run.suspects.empty() && !run.waiting) {
+    FollowUp(token, run);
+  }
+  return ThreadCpu() - before;
+}
+
+void Auditor::FinishIfDone(Token token, TimePoint now) {
+  const auto found = runs_.find(token);
+  if (found == runs_.end()) return;
+  Run& run = found->second;
+  if (run.reading || run.waiting || StepsLeft(run) > 0 || !run.suspects.empty()) return;
+  run.report.took = std::chrono::duration_cast<std::chrono::milliseconds>(now - run.began);
+  const Run finished = std::move(run);
+  runs_.erase(found);
+  if (token == round_) {
+    round_.reset();
+    rounds_.Add();
+    last_round_ = Round{now, finished.report.took};
+  }
+  if (finished.done) finished.done(finished.report);
+}
+
+// ---- hardware against what it should hold ---------------------------------------------------------------------------
+
+void Auditor::ReadBack(Token token, Run& run) {
+  const std::uint32_t port = run.ports.front();
+  run.ports.pop_front();
+  run.reading = flow::Clock::now();
+  std::vector<offload::Expected> expected;
+  for (const flow::FlowId id : pipeline_.Standing(port)) {
+    const flow::Flow* flow = pipeline_.flows().Find(id);
+    expected.push_back({id, *flow->installed, flow->section});
+  }
+  backend_.Audit(token, port, std::move(expected));
+}
+
+void Auditor::OnAudited(offload::Audited report, TimePoint now) {
+  const auto found = runs_.find(report.token);
+  if (found == runs_.end()) return;
+  Run& run = found->second;
+  run.report.entries += report.entries;
+  for (const offload::Difference& difference : report.differences) Judge(run, report.port, difference);
+  run.reading.reset();
+  const std::vector<std::uint32_t> ports = host_.PortsToAudit();
+  if (report.error && std::ranges::find(ports, report.port) != ports.end()) {
+    run.report.incomplete = ToString(*report.error);
+    log::Limited("audit", log::Level::kWarning, {{"ERRNO", report.error->code}}, "the audit cannot read a port: {}",
+                 *report.error);
+  }
+  if (report.token == round_) next_step_ = std::max(next_step_, now + report.cpu * 100 / settings_.cpu_percent);
+  FinishIfDone(report.token, now);
+  if (!runs_.empty()) host_.AuditGoesOn();
+}
+
+void Auditor::Judge(Run& run, std::uint32_t port, const offload::Difference& difference) {
+  bool counts = true;
+  if (difference.flaw == Flaw::kStray) {
+    counts = IsStray(difference) || pipeline_.Evict(difference.flow, *run.reading);
+    if (IsStray(difference)) backend_.RemoveStray(difference.found->filter.id);
+  } else if (difference.flaw != Flaw::kClassifier) {
+    counts = pipeline_.Rewrite(difference.flow, CannotBeReplaced(difference.flaw), *run.reading);
+  }
+  if (!counts) return;
+  AuditDifference told;
+  told.kind = std::string(ToString(difference.flaw));
+  told.port = port;
+  told.flow = difference.flow;
+  if (difference.flaw == Flaw::kClassifier) {
+    told.expected = fmt::format("the classifier in chain {}", difference.expected->id.chain);
+  } else if (difference.expected) {
+    told.expected = offload::InWords(*difference.expected);
+  }
+  told.found = InWords(difference.found);
+  if (difference.flaw == Flaw::kCookie) {
+    told.expected += ", cookie " + Hexadecimal(difference.expected->cookie);
+    told.found += ", cookie " + Hexadecimal(difference.found->filter.cookie);
+  }
+  Note(run, std::move(told));
+}
+
+// A filter whose flow is gone, or whose flow's place is elsewhere. In its flow's own place it may just have been written.
+bool Auditor::IsStray(const offload::Difference& difference) const {
+  const netlink::FilterId& id = difference.found->filter.id;
+  const flow::Flow* flow = pipeline_.flows().Find(difference.flow);
+  if (flow == nullptr) return true;
+  const offload::Place place = offload::PlaceOf(flow->match, flow->section);
+  return flow->match.port != id.ifindex || place != offload::Place{id.chain, id.prio} ||
+         id.handle != offload::HandleOf(flow->id) || id.ethertype != flow->match.ethertype;
+}
+
+// ---- what it should hold against the kernel -------------------------------------------------------------------------
+
+void Auditor::AskSome(Run& run) {
+  std::vector<flow::Question> questions;
+  while (questions.size() < kFlowsPerStep && !run.flows.empty()) {
+    const flow::FlowId id = run.flows.front();
+    run.flows.pop_front();
+    const flow::Flow* flow = pipeline_.flows().Find(id);
+    if (flow == nullptr || (!run.everything && flow->packets == flow->audited_packets)) continue;
+    if (auto question = pipeline_.AuditQuestion(id)) questions.push_back(std::move(*question));
+  }
+  if (questions.empty()) return;
+  run.report.questions += questions.size();
+  for (const flow::Answer& answer : host_.Ask(questions)) {
+    pipeline_.NoteAudited(answer.question.flow);
+    if (pipeline_.Disagrees(answer)) run.suspects.push_back(answer.question.flow);
+  }
+}
+
+void Auditor::FollowUp(Token token, Run& run) {
+  run.waiting = true;
+  host_.WhenInStep([this, token](bool in_step) { Confirm(token, in_step); });
+}
+
+void Auditor::Confirm(Token token, bool in_step) {
+  const auto found = runs_.find(token);
+  if (found == runs_.end()) return;
+  Run& run = found->second;
+  run.waiting = false;
+  std::vector<flow::Question> questions;
+  for (const flow::FlowId id : std::exchange(run.suspects, {})) {
+    if (auto question = pipeline_.AuditQuestion(id); question && in_step) questions.push_back(std::move(*question));
+  }
+  if (!in_step) run.report.incomplete = "the agent did not come into step with the kernel";
+  for (const flow::Answer& answer : questions.empty() ? std::vector<flow::Answer>{} : host_.Ask(questions)) {
+    const flow::Flow* flow = pipeline_.flows().Find(answer.question.flow);
+    if (flow == nullptr || !pipeline_.Disagrees(answer)) continue;
+    Note(run, {"path", flow->match.port, flow->id, InWords(answer, *flow),
+               offload::InWords(offload::ToFilter(*flow->installed, flow->id, flow->section))});
+    pipeline_.AskAgain(flow->id);
+  }
+  FinishIfDone(token, flow::Clock::now());
+  host_.AuditGoesOn();
+}
+
+void Auditor::Note(Run& run, AuditDifference difference) {
+  registry_
+      .AddCounter("dpuflow_audit_differences_total", "What an audit found to differ, and mended, by kind.",
+                  {{"kind", difference.kind}})
+      .Add();
+  log::Limited("audit-" + difference.kind, log::Level::kWarning,
+               {{"FLOW", difference.flow}, {"IFINDEX", difference.port}}, "audit: {}: expected {}, found {}",
+               difference.kind, difference.expected.empty() ? "nothing" : difference.expected,
+               difference.found.empty() ? "nothing" : difference.found);
+  if (run.report.differences.size() < kDifferencesTold) run.report.differences.push_back(std::move(difference));
+}
+
+}  // namespace dpuflow

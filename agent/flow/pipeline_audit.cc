@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What an audit needs to know of flows, and does to them. It looks at entries that stand still: whatever is under way is
+// being put right already.
+#include "agent/flow/pipeline.h"
+
+namespace dpuflow::flow {
+
+bool Pipeline::IsStanding(const Flow& flow) {
+  return flow.installed && flow.wanted == flow.installed && !flow.in_flight && !flow.queued && !flow.held &&
+         !flow.dirty && !flow.doubtful && !flow.leaving;
+}
+
+std::vector<FlowId> Pipeline::Standing(std::uint32_t port) const {
+  std::vector<FlowId> standing;
+  for (const FlowId id : table_.OnPort(port)) {
+    if (IsStanding(*table_.Find(id))) standing.push_back(id);
+  }
+  return standing;
+}
+
+std::optional<Question> Pipeline::AuditQuestion(FlowId id) const {
+  const Flow* flow = table_.Find(id);
+  if (flow == nullptr || !IsStanding(*flow)) return std::nullopt;
+  const bool asked = flow->match.table == Table::kL3 || (flow->match.table == Table::kL2Source && flow->match.source);
+  if (!asked) return std::nullopt;
+  return Question{id, flow->miss, false, ledger_.now()};
+}
+
+bool Pipeline::Disagrees(const Answer& answer) const {
+  const Flow* flow = table_.Find(answer.question.flow);
+  if (flow == nullptr || !IsStanding(*flow) || flow->miss != answer.question.miss) return false;
+  if (flow->match.table == Table::kL2Source) return answer.source != SourceVerdict::kValid;
+  if (answer.verdict != Answer::Verdict::kForward || answer.source == SourceVerdict::kInvalid) return true;
+  if (KeyOf(answer.question.miss, FieldsFor(answer)) != flow->match) return true;
+  return flow->installed->action != Action{RouteTo{answer.adjacency}};
+}
+
+bool Pipeline::Rewrite(FlowId id, bool afresh, TimePoint began) {
+  Flow* flow = table_.Find(id);
+  if (flow == nullptr || !IsStanding(*flow) || flow->touched >= began) return false;
+  flow->doubtful = true;
+  flow->afresh = afresh;
+  Settle(id);
+  return true;
+}
+
+bool Pipeline::Evict(FlowId id, TimePoint began) {
+  Flow* flow = table_.Find(id);
+  const bool idle = flow != nullptr && !flow->installed && !flow->in_flight && !flow->queued && flow->touched < began;
+  if (!idle) return false;
+  flow->installed = Rule{flow->match, Trap{}};  // whatever it is
+  flow->afresh = flow->wanted.has_value();
+  Settle(id);
+  return true;
+}
+
+void Pipeline::AskAgain(FlowId id) {
+  if (Flow* flow = table_.Find(id)) MarkDirtyToAsk(*flow);
+}
+
+void Pipeline::NoteAudited(FlowId id) {
+  if (Flow* flow = table_.Find(id)) flow->audited_packets = flow->packets;
+}
+
+}  // namespace dpuflow::flow

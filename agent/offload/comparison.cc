@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/offload/comparison.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <array>
+#include <map>
+
+#include "agent/offload/flower_mapping.h"
+
+namespace dpuflow::offload {
+namespace {
+
+template <typename T>
+std::string MaskedText(const netlink::Masked<T>& field, const netlink::Masked<T>& exact) {
+  if (field.mask == exact.mask) return ToString(field.value);
+  return fmt::format("{}/{}", ToString(field.value), ToString(field.mask));
+}
+
+std::string ByteText(const netlink::Masked<std::uint8_t>& field) {
+  if (field.mask == 0xff) return fmt::format("{}", field.value);
+  return fmt::format("{}/0x{:x}", field.value, field.mask);
+}
+
+std::vector<std::string> KeyWords(const netlink::FlowerKey& key) {
+  std::vector<std::string> words;
+  const auto add = [&](const char* name, const std::string& value) {
+    words.push_back(fmt::format("{} {}", name, value));
+  };
+  if (key.vlan_id) add("vlan_id", fmt::format("{}", *key.vlan_id));
+  if (key.eth_dst) add("dst_mac", MaskedText(*key.eth_dst, netlink::Exact(key.eth_dst->value)));
+  if (key.eth_src) add("src_mac", MaskedText(*key.eth_src, netlink::Exact(key.eth_src->value)));
+  if (key.ip_proto) add("ip_proto", fmt::format("{}", *key.ip_proto));
+  if (key.ip_tos) add("ip_tos", ByteText(*key.ip_tos));
+  if (key.ip_ttl) add("ip_ttl", ByteText(*key.ip_ttl));
+  if (key.ip_dst) add("dst_ip", MaskedText(*key.ip_dst, netlink::Exact(key.ip_dst->value)));
+  if (key.ip_src) add("src_ip", MaskedText(*key.ip_src, netlink::Exact(key.ip_src->value)));
+  if (key.dst_port) add("dst_port", fmt::format("{}", *key.dst_port));
+  if (key.src_port) add("src_port", fmt::format("{}", *key.src_port));
+  if (key.fragment) add("ip_flags", *key.fragment ? "frag" : "nofrag");
+  return words;
+}
+
+struct ActionWords {
+  std::string operator()(const netlink::PeditAction& edit) const {
+    std::vector<std::string> words;
+    if (edit.eth_dst) words.push_back("eth dst set " + ToString(*edit.eth_dst));
+    if (edit.eth_src) words.push_back("eth src set " + ToString(*edit.eth_src));
+    if (edit.decrement_ttl == Family::kIpv4) words.emplace_back("ip ttl dec");
+    if (edit.decrement_ttl == Family::kIpv6) words.emplace_back("ip6 hoplimit dec");
+    return fmt::format("pedit {}", fmt::join(words, " "));
+  }
+  std::string operator()(const netlink::VlanPushAction& push) const { return fmt::format("vlan push id {}", push.id); }
+  std::string operator()(const netlink::VlanPopAction&) const { return "vlan pop"; }
+  std::string operator()(const netlink::GotoAction& jump) const { return fmt::format("goto chain {}", jump.chain); }
+  std::string operator()(const netlink::RedirectAction& redirect) const {
+    return fmt::format("redirect ifindex {}", redirect.ifindex);
+  }
+  std::string operator()(const netlink::TrapAction&) const { return "trap"; }
+  std::string operator()(const netlink::DropAction&) const { return "drop"; }
+};
+
+}  // namespace
+
+std::string_view ToString(Flaw flaw) {
+  static constexpr std::array<std::string_view, kFlaws> kNames = {
+      "missing", "not_in_hardware", "in_software", "cookie", "match", "actions", "unknown", "stray", "classifier"};
+  return kNames[static_cast<std::size_t>(flaw)];
+}
+
+std::optional<Flaw> FlawOf(const netlink::Filter& asked, const netlink::InstalledFilter& found) {
+  if (!found.in_hw) return Flaw::kNotInHardware;
+  if (found.filter.skip_sw != asked.skip_sw) return Flaw::kInSoftware;
+  if (found.filter.cookie != asked.cookie) return Flaw::kCookie;
+  if (found.filter.key != asked.key) return Flaw::kMatch;
+  if (found.filter.actions != asked.actions) return Flaw::kActions;
+  if (!found.complete) return Flaw::kUnknown;
+  return std::nullopt;
+}
+
+std::vector<Difference> Compare(std::span<const Expected> expected, std::span<const netlink::InstalledFilter> found) {
+  std::map<netlink::FilterId, netlink::Filter> missing;
+  for (const Expected& entry : expected) {
+    netlink::Filter filter = ToFilter(entry.rule, entry.flow, entry.section);
+    missing.emplace(filter.id, std::move(filter));
+  }
+  std::vector<Difference> differences;
+  for (const netlink::InstalledFilter& filter : found) {
+    const auto standing = missing.find(filter.filter.id);
+    if (standing != missing.end()) {
+      if (const auto flaw = FlawOf(standing->second, filter)) {
+        differences.push_back({*flaw, FlowOf(filter.filter.id.handle), standing->second, filter});
+      }
+      missing.erase(standing);
+    } else if (const auto owner = OwnerOf(filter.filter.cookie)) {
+      differences.push_back({Flaw::kStray, owner->flow, std::nullopt, filter});
+    }
+  }
+  for (auto& [id, filter] : missing) {
+    differences.push_back({Flaw::kMissing, FlowOf(id.handle), std::move(filter), std::nullopt});
+  }
+  return differences;
+}
+
+std::string InWords(const netlink::Filter& filter) {
+  std::vector<std::string> actions;
+  for (const netlink::Action& action : filter.actions) actions.push_back(std::visit(ActionWords{}, action));
+  const netlink::FilterId& id = filter.id;
+  return fmt::format("chain {} pref {} handle 0x{:x} {}: {}", id.chain, id.prio, id.handle,
+                     fmt::join(KeyWords(filter.key), " "), fmt::join(actions, ", "));
+}
+
+}  // namespace dpuflow::offload
