@@ -71,6 +71,11 @@ Flow* FlowTable::Find(const Match& match) {
   return found == by_match_.end() ? nullptr : Find(found->second);
 }
 
+const Flow* FlowTable::Find(const Match& match) const {
+  const auto found = by_match_.find(match);
+  return found == by_match_.end() ? nullptr : Find(found->second);
+}
+
 void FlowTable::Erase(FlowId id) {
   const auto found = flows_.find(id);
   if (found == flows_.end()) return;

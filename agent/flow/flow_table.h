@@ -25,6 +25,7 @@ class FlowTable {
   [[nodiscard]] Flow* Find(FlowId id);
   [[nodiscard]] const Flow* Find(FlowId id) const;
   [[nodiscard]] Flow* Find(const Match& match);
+  [[nodiscard]] const Flow* Find(const Match& match) const;
   void Erase(FlowId id);
 
   // Replaces what the flow's answer rests on.

@@ -16,7 +16,7 @@ void Pipeline::Want(Flow& flow, const Rule& rule, TimePoint now) {
   if (!flow.wanted) {
     if (now < flow.retry_after) return;  // refused lately; the reason stands
     if (flow.match.table != Table::kGuard) {
-      if (wanted_ >= limits_.max_entries) {
+      if (full()) {
         flow.reason = fmt::format("the limit of {} entries is reached (flows.max-entries)", limits_.max_entries);
         return;
       }

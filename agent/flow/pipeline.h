@@ -148,6 +148,12 @@ class Pipeline {
   [[nodiscard]] std::size_t questions_waiting() const { return questions_.size() + dirty_.size(); }
   [[nodiscard]] std::size_t operations_waiting() const { return changes_.size() + adds_.size(); }
   [[nodiscard]] const FlowTable& flows() const { return table_; }
+  // Which fields a key needs for this answer, seeing those that others of its target need.
+  [[nodiscard]] Fields FieldsFor(const Answer& answer) const;
+  [[nodiscard]] bool IsApproved(std::uint32_t port, const IpAddress& source) const {
+    return sources_.IsValid(port, source);
+  }
+  [[nodiscard]] bool full() const { return wanted_ >= limits_.max_entries; }  // no room for one more entry
   [[nodiscard]] const PipelineCounters& counters() const { return counters_; }
   [[nodiscard]] const Limits& limits() const { return limits_; }
 
@@ -174,8 +180,6 @@ class Pipeline {
   // The flow that an answer is about. Those of its target whose keys do not fit the answer's fields leave. Null: no room.
   Flow* Reshape(const Answer& answer, TimePoint now);
   void EnsureLayer2(const PortState& state, const Miss& miss, TimePoint now);
-  // Which fields a key needs for this answer, seeing those that others of its target need.
-  [[nodiscard]] Fields FieldsFor(const Answer& answer) const;
   [[nodiscard]] std::string WhyNot(const Flow& flow, const PortState& state, TimePoint now) const;
   void Refused(Flow& flow, const Error& error, TimePoint now);
   // pipeline_changes.cc

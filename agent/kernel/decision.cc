@@ -72,21 +72,6 @@ void AddOnce(std::vector<T>& list, const T& value) {
   if (std::ranges::find(list, value) == list.end()) list.push_back(value);
 }
 
-// The route's paths, also where it shows none but names a nexthop object.
-std::vector<netlink::NextHop> PathsOf(const netlink::Route& route, const NexthopMirror& nexthops) {
-  if (!route.nexthops.empty() || route.nexthop_id == 0) return route.nexthops;
-  std::vector<netlink::NextHop> paths;
-  for (const netlink::NexthopObject& object : nexthops.Members(route.nexthop_id)) {
-    if (!object.group.empty() || object.blackhole) continue;
-    netlink::NextHop hop;
-    hop.ifindex = object.ifindex;
-    hop.gateway = object.gateway;
-    hop.encapsulated = object.encapsulated;
-    paths.push_back(hop);
-  }
-  return paths;
-}
-
 // All paths of the route and not only the one taken: when another member comes or goes, this one's choice may change.
 flow::Dependencies DependenciesOf(const netlink::Route& route, const std::vector<netlink::NextHop>& paths,
                                   const PathAnswer& path, const IpAddress& destination, const NexthopMirror& nexthops) {
@@ -177,6 +162,20 @@ bool Contradict(const PathAnswer& path, const Result<netlink::Route>& route) {
       path.result == Outcome::kForward || path.result == Outcome::kNoNeigh || path.result == Outcome::kTooBig;
   if (route) return path.result == Outcome::kUnreachable && route->type == RTN_UNICAST;
   return has_path && (route.error().code == ENETUNREACH || route.error().code == EHOSTUNREACH);
+}
+
+std::vector<netlink::NextHop> PathsOf(const netlink::Route& route, const NexthopMirror& nexthops) {
+  if (!route.nexthops.empty() || route.nexthop_id == 0) return route.nexthops;
+  std::vector<netlink::NextHop> paths;
+  for (const netlink::NexthopObject& object : nexthops.Members(route.nexthop_id)) {
+    if (!object.group.empty() || object.blackhole) continue;
+    netlink::NextHop hop;
+    hop.ifindex = object.ifindex;
+    hop.gateway = object.gateway;
+    hop.encapsulated = object.encapsulated;
+    paths.push_back(hop);
+  }
+  return paths;
 }
 
 flow::Answer Decide(const flow::Question& question, const PathAnswer& path, const Result<netlink::Route>& route,

@@ -55,6 +55,9 @@ struct DecisionContext {
 // over a fib_info that is dead by now). Both are to be asked for again.
 [[nodiscard]] bool Contradict(const PathAnswer& path, const Result<netlink::Route>& route);
 
+// The route's paths, also where it shows none but names a nexthop object.
+[[nodiscard]] std::vector<netlink::NextHop> PathsOf(const netlink::Route& route, const NexthopMirror& nexthops);
+
 [[nodiscard]] flow::Answer Decide(const flow::Question& question, const PathAnswer& path,
                                   const Result<netlink::Route>& route, const DecisionContext& context,
                                   const DecisionSettings& settings);

@@ -189,11 +189,11 @@ NeighMirror::Reachability NeighMirror::Of(const netlink::Neigh& neigh) {
 
 Changes NeighMirror::Apply(const netlink::Event<netlink::Neigh>& event) {
   const Key key{event.value.ifindex, event.value.address};
-  const Reachability now = event.removed ? Reachability{} : Of(event.value);
   const auto known = neighs_.find(key);
-  const Reachability before = known == neighs_.end() ? Reachability{} : known->second;
-  if (now.valid) {
-    neighs_.insert_or_assign(key, now);
+  const Reachability before = known == neighs_.end() ? Reachability{} : Of(known->second);
+  const Reachability now = event.removed ? Reachability{} : Of(event.value);
+  if (!event.removed) {
+    neighs_.insert_or_assign(key, event.value);
   } else if (known != neighs_.end()) {
     neighs_.erase(known);
   }
@@ -203,20 +203,26 @@ Changes NeighMirror::Apply(const netlink::Event<netlink::Neigh>& event) {
 
 Changes NeighMirror::Reset(const std::vector<netlink::Neigh>& all) {
   Changes changes;
-  std::map<Key, Reachability> old;
+  std::map<Key, netlink::Neigh> old;
   old.swap(neighs_);
-  for (const netlink::Neigh& neigh : all) {
-    const Reachability now = Of(neigh);
-    if (!now.valid) continue;
-    const Key key{neigh.ifindex, neigh.address};
-    const auto known = old.find(key);
-    if (known == old.end() || known->second != now) changes.push_back(flow::NeighChanged{{key.first, key.second}});
-    neighs_.emplace(key, now);
+  for (const netlink::Neigh& neigh : all) neighs_.emplace(Key{neigh.ifindex, neigh.address}, neigh);
+  const auto reachability = [](const std::map<Key, netlink::Neigh>& neighs, const Key& key) {
+    const auto found = neighs.find(key);
+    return found == neighs.end() ? Reachability{} : Of(found->second);
+  };
+  for (const auto& [key, neigh] : neighs_) {
+    if (Of(neigh) != reachability(old, key)) changes.push_back(flow::NeighChanged{{key.first, key.second}});
   }
-  for (const auto& [key, reachability] : old) {
-    if (!neighs_.contains(key)) changes.push_back(flow::NeighChanged{{key.first, key.second}});
+  for (const auto& [key, neigh] : old) {
+    const bool gone = !neighs_.contains(key) && Of(neigh).valid;
+    if (gone) changes.push_back(flow::NeighChanged{{key.first, key.second}});
   }
   return changes;
+}
+
+const netlink::Neigh* NeighMirror::Find(std::uint32_t ifindex, const IpAddress& address) const {
+  const auto found = neighs_.find({ifindex, address});
+  return found == neighs_.end() ? nullptr : &found->second;
 }
 
 }  // namespace dpuflow::kernel

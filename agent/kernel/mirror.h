@@ -98,6 +98,8 @@ class NeighMirror {
  public:
   Changes Apply(const netlink::Event<netlink::Neigh>& event);
   Changes Reset(const std::vector<netlink::Neigh>& all);
+  // As last announced, valid or not; null where the kernel has none.
+  [[nodiscard]] const netlink::Neigh* Find(std::uint32_t ifindex, const IpAddress& address) const;
   [[nodiscard]] std::size_t size() const { return neighs_.size(); }
 
  private:
@@ -110,7 +112,7 @@ class NeighMirror {
   };
   static Reachability Of(const netlink::Neigh& neigh);
 
-  std::map<Key, Reachability> neighs_;
+  std::map<Key, netlink::Neigh> neighs_;
 };
 
 }  // namespace dpuflow::kernel

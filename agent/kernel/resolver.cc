@@ -2,6 +2,7 @@
 #include "agent/kernel/resolver.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <utility>
 
@@ -23,12 +24,15 @@ Result<Resolver> Resolver::Open(Classifier& classifier, DecisionSettings setting
 }
 
 std::vector<flow::Answer> Resolver::Resolve(std::span<const flow::Question> questions, const DecisionContext& context) {
-  std::vector<PathAnswer> paths = LookUpPaths(questions, context.ports);
+  std::vector<PathQuery> queries;
+  queries.reserve(questions.size());
+  for (const flow::Question& question : questions) queries.push_back(QueryOf(question.miss, context.ports));
+  std::vector<PathAnswer> paths = LookUpPaths(queries);
   std::vector<Result<netlink::Route>> routes = AskRoutes(questions);
   for (int attempt = 0; attempt < kMoreAttempts; ++attempt) {
     for (std::size_t i = 0; i < questions.size(); ++i) {
       if (!Contradict(paths[i], routes[i])) continue;
-      paths[i] = LookUpPaths(questions.subspan(i, 1), context.ports).front();
+      paths[i] = LookUpPaths(std::span(queries).subspan(i, 1)).front();
       routes[i] = std::move(AskRoutes(questions.subspan(i, 1)).front());
     }
   }
@@ -40,26 +44,42 @@ std::vector<flow::Answer> Resolver::Resolve(std::span<const flow::Question> ques
   return answers;
 }
 
-std::vector<PathAnswer> Resolver::LookUpPaths(std::span<const flow::Question> questions, const DecisionPorts& ports) {
-  std::vector<PathQuery> queries;
-  queries.reserve(questions.size());
-  for (const flow::Question& question : questions) {
-    PathQuery query;
-    query.ingress = question.miss.port;
-    query.source = question.miss.source;
-    query.destination = question.miss.destination;
-    query.protocol = question.miss.protocol;
-    query.source_port = question.miss.source_port;
-    query.destination_port = question.miss.destination_port;
-    query.tos = question.miss.tos;
-    const auto port = ports.find(question.miss.port);
-    // The entry will carry every packet to this destination, so the largest one has to fit.
-    if (!settings_.trust_size && port != ports.end()) {
-      query.length = static_cast<std::uint16_t>(
-          std::min<std::uint32_t>(port->second.largest_packet, std::numeric_limits<std::uint16_t>::max()));
-    }
-    queries.push_back(query);
+Insight Resolver::Inspect(const flow::Question& question, const DecisionContext& context) {
+  const PathQuery query = QueryOf(question.miss, context.ports);
+  PathQuery small = query;
+  small.length = 0;
+  std::vector<PathAnswer> paths;
+  Insight insight;
+  for (int attempt = 0; attempt <= kMoreAttempts; ++attempt) {
+    paths = LookUpPaths(std::array{query, small});
+    insight.route = std::move(AskRoutes(std::span(&question, 1)).front());
+    if (!Contradict(paths[0], insight.route)) break;
   }
+  insight.path = paths[1];
+  insight.path.mtu = paths[0].mtu;
+  insight.answer = Decide(question, paths[0], insight.route, context, settings_);
+  return insight;
+}
+
+PathQuery Resolver::QueryOf(const flow::Miss& miss, const DecisionPorts& ports) const {
+  PathQuery query;
+  query.ingress = miss.port;
+  query.source = miss.source;
+  query.destination = miss.destination;
+  query.protocol = miss.protocol;
+  query.source_port = miss.source_port;
+  query.destination_port = miss.destination_port;
+  query.tos = miss.tos;
+  const auto port = ports.find(miss.port);
+  // The entry will carry every packet to this destination, so the largest one has to fit.
+  if (!settings_.trust_size && port != ports.end()) {
+    query.length = static_cast<std::uint16_t>(
+        std::min<std::uint32_t>(port->second.largest_packet, std::numeric_limits<std::uint16_t>::max()));
+  }
+  return query;
+}
+
+std::vector<PathAnswer> Resolver::LookUpPaths(std::span<const PathQuery> queries) {
   std::vector<PathAnswer> answers(queries.size());
   if (auto asked = classifier_->ResolveBatch(queries, answers); !asked) {
     PathAnswer failed;

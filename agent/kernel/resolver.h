@@ -16,6 +16,15 @@
 
 namespace dpuflow::kernel {
 
+// All that the kernel says about one packet.
+struct Insight {
+  PathAnswer path;                                 // of a packet that fits, however small the MTU
+  Result<netlink::Route> route{netlink::Route{}};  // the one that matched
+  flow::Answer answer;                             // what follows for its flow, which carries large packets too
+
+  bool operator==(const Insight&) const = default;
+};
+
 class Resolver {
  public:
   // `classifier` has the lookup program; it outlives the resolver.
@@ -23,11 +32,14 @@ class Resolver {
 
   // One answer per question, in order. A lookup that could not be made is answered with kSoftware.
   std::vector<flow::Answer> Resolve(std::span<const flow::Question> questions, const DecisionContext& context);
+  // The same for people, with what the answer comes from.
+  Insight Inspect(const flow::Question& question, const DecisionContext& context);
 
  private:
   Resolver(Classifier& classifier, netlink::Socket socket, DecisionSettings settings)
       : classifier_(&classifier), socket_(std::move(socket)), settings_(settings) {}
-  std::vector<PathAnswer> LookUpPaths(std::span<const flow::Question> questions, const DecisionPorts& ports);
+  [[nodiscard]] PathQuery QueryOf(const flow::Miss& miss, const DecisionPorts& ports) const;
+  std::vector<PathAnswer> LookUpPaths(std::span<const PathQuery> queries);
   std::vector<Result<netlink::Route>> AskRoutes(std::span<const flow::Question> questions);
 
   Classifier* classifier_;

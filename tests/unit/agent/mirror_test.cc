@@ -27,6 +27,7 @@ TEST(NeighMirror, ANewMacFailureAndRemovalAreChanges) {
   (void)mirror.Apply(Event<netlink::Neigh>{Neigh(NUD_REACHABLE)});
   EXPECT_EQ(mirror.Apply(Event<netlink::Neigh>{Neigh(NUD_REACHABLE, "0a:00:00:00:00:02")}).size(), 1u);
   EXPECT_EQ(mirror.Apply(Event<netlink::Neigh>{Neigh(NUD_FAILED)}).size(), 1u);
+  EXPECT_EQ(mirror.Find(5, IpAddress::V4(10, 0, 0, 1))->state, NUD_FAILED);
   EXPECT_TRUE(mirror.Apply({Neigh(NUD_FAILED), true}).empty()) << "it was of no use before";
   EXPECT_EQ(mirror.size(), 0u);
 }
