@@ -551,6 +551,21 @@ std::optional<std::vector<std::string>> Agent::SetOffload(bool on, const std::op
   return names;
 }
 
+Explanation Agent::Explain(const PacketQuestion& question) const {
+  const kernel::DecisionPorts ports = ports_->ForDecisions(config_.ingress_mtu, links_);
+  const kernel::DecisionContext decision = Context(ports);
+  const ExplainContext context{ports_->slots().at(question.packet.port),
+                               pipeline_,
+                               decision,
+                               neighs_,
+                               links_,
+                               classifier_->settings(),
+                               config_.respect_netfilter};
+  std::optional<kernel::Insight> kernel;
+  if (CanAskKernel(question.packet, context)) kernel = resolver_->Inspect({0, question.packet, true, 0}, decision);
+  return dpuflow::Explain(question, kernel, context);
+}
+
 void Agent::CheckReady() {
   if (ready_ || !links_known_ || !devlink_ || !ports_->settled()) return;
   ready_ = true;

@@ -23,6 +23,7 @@
 #include "agent/daemon/event_loop.h"
 #include "agent/daemon/metrics.h"
 #include "agent/daemon/notifier.h"
+#include "agent/explain.h"
 #include "agent/flow/pipeline.h"
 #include "agent/kernel/mirror.h"
 #include "agent/kernel/resolver.h"
@@ -66,6 +67,9 @@ class Agent final : private PortListener, private AuditHost {
   void Verify(Auditor::Done done);
   // At the port of this name, or at all. The ports concerned; nothing: there is none of this name.
   std::optional<std::vector<std::string>> SetOffload(bool on, const std::optional<std::string>& port);
+
+  // What becomes of a packet that enters by one of the ports. Asks the kernel as a miss does, and changes nothing.
+  [[nodiscard]] Explanation Explain(const PacketQuestion& question) const;
 
   // For the API. References stay valid as long as the agent; contents change with every turn of the loop.
   [[nodiscard]] const Config& config() const { return config_; }

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/explain_view.h"
 #include "agent/stats.h"
 #include "agent/views.h"
 
@@ -203,6 +204,12 @@ void RegisterHandlers(api::Service& service, Agent& agent) {
     const auto ports = agent.SetOffload(parameters["on"].get<bool>(), port);
     if (!ports) return call.Error(api::kNoSuchPort, {{"port", *port}});
     call.Reply({{"ports", *ports}});
+  });
+  method("Explain", [&agent](const Json& parameters, Call call) {
+    const auto question = ParsePacket(parameters, agent.ports().slots());
+    if (!question && question.error() == "port") return call.Error(api::kNoSuchPort, {{"port", parameters["port"]}});
+    if (!question) return call.InvalidParameter(question.error());
+    call.Reply(ExplanationView(agent.Explain(*question), Names(agent), flow::Clock::now()));
   });
   method("Sync", [&agent](const Json& parameters, Call call) { Sync(agent, parameters, std::move(call)); });
   method("Verify", [&agent](const Json&, Call call) { Verify(agent, std::move(call)); });

@@ -22,23 +22,6 @@ std::string PrefixText(const IpPrefix& prefix) {
   return prefix.length == prefix.address.bits() ? ToString(prefix.address) : ToString(prefix);
 }
 
-Json MatchView(const flow::Match& match) {
-  Json view = Json::object();
-  if (match.table == flow::Table::kL2Source) view["src_mac"] = ToString(match.mac);
-  if (match.table == flow::Table::kL2Destination) view["dst_mac"] = ToString(match.mac);
-  if (match.source) view["source"] = PrefixText(*match.source);
-  if (match.destination) view["destination"] = PrefixText(*match.destination);
-  if (match.ttl_expires) {
-    view["ttl"] = 0;
-    view["ttl_mask"] = 0xfe;
-  }
-  if (match.protocol) view["protocol"] = *match.protocol;
-  if (match.source_port) view["source_port"] = *match.source_port;
-  if (match.destination_port) view["destination_port"] = *match.destination_port;
-  if (match.tos) view["tos"] = *match.tos;
-  return view;
-}
-
 Json ActionsView(const std::optional<flow::Rule>& rule, const NameOf& name_of) {
   Json view = Json::object();
   if (!rule) return view;
@@ -68,6 +51,23 @@ Json RouteView(const flow::Dependencies& dependencies, const flow::Match& match)
 }
 
 }  // namespace
+
+Json MatchView(const flow::Match& match) {
+  Json view = Json::object();
+  if (match.table == flow::Table::kL2Source) view["src_mac"] = ToString(match.mac);
+  if (match.table == flow::Table::kL2Destination) view["dst_mac"] = ToString(match.mac);
+  if (match.source) view["source"] = PrefixText(*match.source);
+  if (match.destination) view["destination"] = PrefixText(*match.destination);
+  if (match.ttl_expires) {
+    view["ttl"] = 0;
+    view["ttl_mask"] = 0xfe;
+  }
+  if (match.protocol) view["protocol"] = *match.protocol;
+  if (match.source_port) view["source_port"] = *match.source_port;
+  if (match.destination_port) view["destination_port"] = *match.destination_port;
+  if (match.tos) view["tos"] = *match.tos;
+  return view;
+}
 
 Json FlowView(const Flow& flow, const NameOf& name_of, flow::TimePoint now) {
   const auto& rule = flow.installed ? flow.installed : flow.wanted;

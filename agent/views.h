@@ -21,6 +21,9 @@ using NameOf = std::function<std::string(std::uint32_t ifindex)>;
 
 api::Json FlowView(const flow::Flow& flow, const NameOf& name_of, flow::TimePoint now);
 
+// What a packet must have: a host is shown as its address.
+api::Json MatchView(const flow::Match& match);
+
 // Entries of one port in hardware, by table, and what missed there.
 struct PortNumbers {
   std::array<std::uint64_t, flow::kTables> entries{};

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "agent/ctl/filter.h"
+#include "agent/ctl/packet.h"
 
 namespace dpuflow::ctl {
 namespace {
@@ -65,6 +66,7 @@ class CommandLine {
     On(Show(Add(*port, "show", "List the ports, and why one is refused")), Command::kPortShow);
     On(port, Command::kPortShow);
     AddFlow();
+    AddExplain();
     AddOffload();
     CLI::App* sync = Add(app_, "sync", "Wait until everything so far has reached the hardware");
     sync->add_option("--timeout", timeout_, "Give up after this long: 5, 5s, 500ms, 2m (default 10s)")
@@ -140,6 +142,16 @@ class CommandLine {
     On(flow, Command::kFlowShow);
   }
 
+  // `explain 192.0.2.1 from 10.0.0.1 iif pf0vf3`, as `ip route get` has it.
+  void AddExplain() {
+    CLI::App* explain = Add(app_, "explain", "What becomes of a packet, and why");
+    explain
+        ->add_option("PACKET", packet_,
+                     "DST from SRC iif PORT [ipproto P] [sport N] [dport N] [tos T] [mark M] [vlan V]")
+        ->type_name("");
+    On(explain, Command::kExplain);
+  }
+
   // `offload off dev pf0vf3`, as `ip` has it.
   void AddOffload() {
     CLI::App* offload = Add(app_, "offload", "Switch offload on or off, at one port or at all");
@@ -200,6 +212,9 @@ class CommandLine {
       if (!id) return Usage("ID: expected the number of a flow, found " + id_);
       invocation.parameters["id"] = *id;
     }
+    if (invocation.command == Command::kExplain) {
+      if (const auto wrong = AddPacket(invocation.parameters, packet_)) return Usage(*wrong);
+    }
     if (invocation.command == Command::kOffload) {
       if (const auto wrong = FinishOffload(invocation.parameters)) return Usage(*wrong);
     }
@@ -230,6 +245,7 @@ class CommandLine {
   CLI::App app_{"Look at dpuflowd: the flows that it has in hardware, its ports, and how it is.", "dpuflowctl"};
   std::vector<std::pair<CLI::App*, Command>> commands_;
   std::map<std::string, std::string> options_;  // values of filters, by name
+  std::vector<std::string> packet_;
   std::string switch_;
   std::vector<std::string> switched_port_;
   std::vector<std::pair<std::string, CLI::Option*>> filter_options_;

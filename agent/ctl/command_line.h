@@ -22,6 +22,7 @@ enum class Command : std::uint8_t {
   kFlowShow,
   kFlowGet,
   kFlowFlush,
+  kExplain,
   kOffload,
   kSync,
   kVerify,

@@ -135,6 +135,9 @@ class Runner {
         return Call(client, "FlushFlows", [this](const Json& reply) {
           Show(reply, "removed " + Plural(Number(reply, "count"), "flow") + "\n");
         });
+      case Command::kExplain:
+        return Call(client, "Explain",
+                    [this](const Json& reply) { Show(reply, ShowExplanation(invocation_.parameters, reply)); });
       case Command::kOffload:
         return Call(client, "SetOffload",
                     [this](const Json& reply) { Show(reply, ShowOffload(invocation_.parameters, reply)); });

@@ -35,6 +35,7 @@ std::string ShowStatus(const api::Json& status, const Style& style);
 std::string ShowStats(const api::Json& counters, const Style& style);
 std::string ShowSync(const api::Json& reply);
 std::string ShowVerify(const api::Json& reply);
+std::string ShowExplanation(const api::Json& parameters, const api::Json& reply);
 std::string ShowOffload(const api::Json& parameters, const api::Json& reply);
 
 // An error that the daemon answered, as one line without a newline.

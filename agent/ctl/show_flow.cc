@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <linux/rtnetlink.h>
-
 #include "agent/ctl/filter.h"
+#include "agent/ctl/flow_lines.h"
 #include "agent/ctl/json_field.h"
 #include "agent/ctl/show.h"
 
@@ -13,72 +12,6 @@ using api::Json;
 Color ColorOf(const std::string& state) {
   if (state == "offloaded") return Color::kGood;
   return state == "software" ? Color::kBad : Color::kBusy;
-}
-
-std::string TtlOf(const Json& match) {
-  const std::int64_t mask = Has(match, "ttl_mask") ? Number(match, "ttl_mask") : 255;
-  return Text(match, "ttl") + (mask == 255 ? "" : fmt::format("/{:#04x}", mask));
-}
-
-// What tells this flow from the others of its table and port, as short as that can be.
-std::string KeyOf(const Json& flow) {
-  const Json& match = Field(flow, "match");
-  const std::string table = Text(flow, "table");
-  std::string key;
-  const auto add = [&key](const std::string& word) { key += (key.empty() ? "" : " ") + word; };
-  if (table == "l2_source") add(Text(match, "src_mac"));
-  if (table == "l2_destination") add(Text(match, "dst_mac"));
-  if (table == "l2_source" || table == "guard") {
-    if (Has(match, "source")) add(Text(match, "source"));
-  }
-  if (Has(match, "ttl")) add("ttl " + TtlOf(match));
-  if (table == "l3" || table == "guard") {
-    if (Has(match, "destination")) add(Text(match, "destination"));
-  }
-  if (table == "l3") {
-    if (Has(match, "source")) add("from " + Text(match, "source"));
-    if (Has(match, "protocol")) add("proto " + Text(match, "protocol"));
-    if (Has(match, "source_port") && Has(match, "destination_port")) {
-      add(Text(match, "source_port") + ">" + Text(match, "destination_port"));
-    } else if (Has(match, "source_port")) {
-      add("sport " + Text(match, "source_port"));
-    } else if (Has(match, "destination_port")) {
-      add("dport " + Text(match, "destination_port"));
-    }
-    if (Has(match, "tos")) add("tos " + Text(match, "tos"));
-  }
-  if (Has(flow, "vlan")) add("vlan " + Text(flow, "vlan"));
-  const std::int64_t ethertype = Number(flow, "ethertype");
-  if (table != "l3" && ethertype != 0x0800) add(FormatEthertype(ethertype));
-  return key;
-}
-
-std::string TargetOf(const Json& flow) {
-  const Json& actions = Field(flow, "actions");
-  if (Flag(actions, "trap")) return "trap";
-  if (Has(actions, "egress")) return Text(actions, "egress");
-  return Has(actions, "goto_table") ? ShortTable(Text(actions, "goto_table")) : "-";
-}
-
-void AddPair(std::vector<std::string>& words, const Json& object, const char* name, const char* shown) {
-  if (Has(object, name)) words.push_back(std::string(shown) + " " + Text(object, name));
-}
-
-std::string MatchLine(const Json& flow) {
-  const Json& match = Field(flow, "match");
-  std::vector<std::string> words = {"match", FormatEthertype(Number(flow, "ethertype"))};
-  words.push_back(Has(flow, "vlan") ? "vlan " + Text(flow, "vlan") : "untagged");
-  AddPair(words, match, "src_mac", "src_mac");
-  AddPair(words, match, "dst_mac", "dst_mac");
-  AddPair(words, match, "source", "src");
-  AddPair(words, match, "destination", "dst");
-  AddPair(words, match, "protocol", "proto");
-  AddPair(words, match, "source_port", "sport");
-  AddPair(words, match, "destination_port", "dport");
-  AddPair(words, match, "tos", "tos");
-  if (Has(match, "ttl")) words.push_back("ttl " + TtlOf(match));
-  if (Flag(match, "unfragmented")) words.push_back("unfragmented");
-  return Paragraph(4, words);
 }
 
 std::string ActionLine(const Json& flow) {
@@ -106,9 +39,7 @@ std::string TcLine(const Json& flow) {
 std::string RouteLine(const Json& flow) {
   if (!Has(flow, "route")) return "";
   const Json& route = Field(flow, "route");
-  const std::int64_t table = Number(route, "table");
-  std::vector<std::string> words = {"route", Text(route, "prefix")};
-  words.push_back("table " + (table == RT_TABLE_MAIN ? "main" : std::to_string(table)));
+  std::vector<std::string> words = {"route", Text(route, "prefix"), "table " + RoutingTable(route)};
   AddPair(words, route, "nexthop_id", "nexthop");
   AddPair(words, route, "gateway", "via");
   return Paragraph(4, words);
@@ -142,7 +73,7 @@ std::string FlowList::Add(const Json& flow) {
   const std::string idle = counts ? FormatTime(Number(flow, "idle_ms")) : "-";
   const std::string rate = counts ? FormatRate(Number(flow, "packets_per_second"), "pps") : Text(flow, "reason", "");
   std::string below;
-  if (style_.details) below += MatchLine(flow) + ActionLine(flow) + RouteLine(flow) + TcLine(flow);
+  if (style_.details) below += Paragraph(4, MatchWords(flow)) + ActionLine(flow) + RouteLine(flow) + TcLine(flow);
   if (style_.details && counts && Has(flow, "reason")) below += "    reason " + Text(flow, "reason") + "\n";
   if (style_.statistics) below += CounterLine(flow);
   table_.Add({{Text(flow, "id"), Color::kNone},

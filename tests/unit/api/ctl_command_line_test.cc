@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <map>
 #include <sstream>
 
 #include "agent/ctl/command_line.h"
@@ -141,7 +142,8 @@ TEST(CommandLine, VerifyWaitsLonger) {
 
 TEST(CommandLine, WrongWordsAreAnsweredWithWhatWasExpected) {
   const std::pair<const char*, const char*> kCases[] = {
-      {"nonsense", "dpuflowctl: expected status, port, flow, offload, sync, verify, stats, version, found nonsense"},
+      {"nonsense",
+       "dpuflowctl: expected status, port, flow, explain, offload, sync, verify, stats, version, found nonsense"},
       {"flow frob", "dpuflowctl flow: expected show, get, flush or a filter, found frob"},
       {"status --frob", "dpuflowctl status: expected nothing more, found --frob"},
       {"flow show table l4", "table: expected guard, l2src, l2dst or l3, found l4"},
@@ -180,6 +182,64 @@ TEST(CommandLine, OffloadIsSwitchedAtAllPortsOrAtOne) {
   EXPECT_NE(Ends("offload off pf0vf3").text.find("expected dev, found pf0vf3"), std::string::npos);
   EXPECT_NE(Ends("offload off dev").text.find("the name of a port"), std::string::npos);
   for (const char* line : {"offload", "offload maybe", "offload off dev p0 p1"}) EXPECT_EQ(Ends(line).code, kExitUsage);
+}
+
+TEST(CommandLine, ExplainTakesTheWordsOfIpRouteGet) {
+  const Json brief = {{"destination", "192.0.2.1"}, {"source", "10.0.0.1"}, {"port", "pf0vf3"}};
+  for (const char* line :
+       {"explain 192.0.2.1 from 10.0.0.1 iif pf0vf3", "explain to 192.0.2.1 iif pf0vf3 from 10.0.0.1",
+        "explain 192.0.2.1 src 10.0.0.1 dev pf0vf3"}) {
+    EXPECT_EQ(Asks(line).command, Command::kExplain);
+    const Json asked = Asks(line).parameters;
+    EXPECT_EQ(asked.size(), brief.size()) << line;
+    for (const auto& [name, value] : brief.items()) EXPECT_EQ(asked.value(name, Json()), value) << line;
+  }
+  const Json whole =
+      Asks(
+          "-j explain 192.0.2.1 vlan 10 mark 0x10 tos 0x1c dport 443 sport 40000 ipproto tcp iif pf0vf3 from "
+          "10.0.0.1")
+          .parameters;
+  for (const auto& [name, value] : std::map<std::string, int>{{"protocol", 6},
+                                                              {"source_port", 40000},
+                                                              {"destination_port", 443},
+                                                              {"tos", 28},
+                                                              {"mark", 16},
+                                                              {"vlan", 10}}) {
+    EXPECT_EQ(whole[name], value) << name;
+  }
+  const std::pair<const char*, int> kProtocols[] = {{"tcp", 6},     {"udp", 17},       {"icmp", 1},
+                                                    {"icmpv6", 58}, {"ipv6-icmp", 58}, {"47", 47}};
+  for (const auto& [word, number] : kProtocols) {
+    EXPECT_EQ(Asks(std::string("explain ::1 from ::2 iif port ipproto ") + word).parameters["protocol"], number);
+  }
+}
+
+TEST(CommandLine, ExplainSaysWhatIsMissingOrWrong) {
+  const std::pair<const char*, const char*> kCases[] = {
+      {"", "explain: expected the address of the destination, found nothing"},
+      {"10.0.0.0/8", "explain: expected the address of the destination, found 10.0.0.0/8"},
+      {"10.0.0.1", "explain: expected from SRC, the address that the packet comes from"},
+      {"10.0.0.1 from 10.0.0.2", "explain: expected iif PORT, the port that it enters by"},
+      {"10.0.0.1 from", "from: expected an IPv4 address, found nothing"},
+      {"10.0.0.1 from ::1", "from: expected an IPv4 address, found ::1"},
+      {"::1 from 10.0.0.1", "from: expected an IPv6 address, found 10.0.0.1"},
+      {"10.0.0.1 from 10.0.0.2 iif", "iif: expected the name of an interface, found nothing"},
+      {"10.0.0.1 from 10.0.0.2 from 10.0.0.3", "from: expected it once, found it again: 10.0.0.3"},
+      {"10.0.0.1 oif p0", "explain: expected from, iif, ipproto, sport, dport, tos, mark or vlan, found oif"},
+      {"10.0.0.1 ipproto xyz", "ipproto: expected tcp, udp, icmp, icmpv6 or 1 to 255, found xyz"},
+      {"10.0.0.1 ipproto 0", "ipproto: expected tcp, udp, icmp, icmpv6 or 1 to 255, found 0"},
+      {"10.0.0.1 sport 65536", "sport: expected 1 to 65535, found 65536"},
+      {"10.0.0.1 dport -1", "dport: expected 1 to 65535, found -1"},
+      {"10.0.0.1 tos 10", "tos: expected 0x00 to 0xff, found 10"},
+      {"10.0.0.1 mark 0x1ffffffff", "mark: expected 0 to 4294967295, found 0x1ffffffff"},
+      {"10.0.0.1 vlan 4095", "vlan: expected 1 to 4094, found 4095"},
+      {"10.0.0.1 from 10.0.0.2 iif p0 ipproto icmp sport 7", "explain: sport and dport are of tcp and udp only"},
+  };
+  for (const auto& [words, text] : kCases) {
+    EXPECT_EQ(Ends(std::string("explain ") + words),
+              (Goodbye{kExitUsage, std::string("dpuflowctl: ") + text + "\nTry: dpuflowctl help\n"}))
+        << words;
+  }
 }
 
 }  // namespace

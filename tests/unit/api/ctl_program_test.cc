@@ -121,7 +121,8 @@ class CtlProgram : public testing::Test {
 };
 
 TEST_F(CtlProgram, StoppedDaemonIsExitCodeThreeAndOneLine) {
-  for (const char* command : {"status", "port", "flow show", "flow get 1", "flow flush", "sync", "stats", "-j flow"}) {
+  for (const char* command : {"status", "port", "flow show", "flow get 1", "flow flush", "sync", "stats", "-j flow",
+                              "explain 192.0.2.1 from 10.0.0.1 iif p0"}) {
     const Outcome outcome = Ctl(command + " 2>&1"s);
     EXPECT_EQ(outcome.code, 3) << command;
     EXPECT_EQ(outcome.text, "dpuflowctl: dpuflowd is not running: nobody listens on " + socket_ +

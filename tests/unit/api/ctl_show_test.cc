@@ -123,6 +123,73 @@ TEST(ShowFlow, StrangeReplyIsShownAsFarAsItGoes) {
   EXPECT_NE(list.Finish().find("x"), std::string::npos);
 }
 
+Json Explained() {
+  Json reply = Json::parse(R"({
+    "classification": {"verdict": "forwarded", "kind": "forwarded", "text": "data; the classifier forwards it"},
+    "source": "valid",
+    "route": {"prefix": "192.0.2.0/24", "table": 254, "rule": 32766, "type": "unicast", "protocol": "bgp",
+              "scope": "global", "metric": 20, "nexthop_id": 12, "why": "path 2 of 2, by the hash",
+              "paths": [{"gateway": "198.51.100.1", "egress": "p0", "weight": 1, "taken": false, "flags": ["dead"]},
+                        {"gateway": "198.51.100.2", "egress": "p0", "weight": 3, "taken": true}]},
+    "neighbour": {"address": "198.51.100.2", "port": "p0", "mac": "02:00:00:00:00:02", "state": "REACHABLE"},
+    "mtu": 1500, "largest_packet": 9000, "decision": "forward",
+    "key": {"ethertype": 2048, "match": {"destination": "192.0.2.77"}},
+    "entries_left_out": 0, "in_hardware": false, "notes": ["it is a test"],
+    "summary": "in software: its entries are added when a packet asks for them"})");
+  reply["entries"] = {kSource};
+  return reply;
+}
+
+TEST(ShowExplanation, OneParagraphPerQuestionThenTheSummary) {
+  const Json reply = Explained();
+  ExpectFits("Explain", reply);
+  const Json parameters = {{"destination", "192.0.2.77"},
+                           {"source", "10.244.103.105"},
+                           {"port", "pf0vf3"},
+                           {"protocol", 6},
+                           {"destination_port", 443},
+                           {"tos", 16}};
+  EXPECT_EQ(ShowExplanation(parameters, reply),
+            R"(192.0.2.77 from 10.244.103.105 iif pf0vf3 ipproto tcp dport 443 tos 0x10
+    class forwarded: data; the classifier forwards it
+    route unicast 192.0.2.0/24 table main rule 32766 proto bgp scope global
+      metric 20 nhid 12
+      path via 198.51.100.1 dev p0 weight 1 dead
+      path via 198.51.100.2 dev p0 weight 3: path 2 of 2, by the hash
+    neigh 198.51.100.2 dev p0 lladdr 02:00:00:00:00:02 REACHABLE
+    mtu 1500, the port lets in 9000
+    key ipv4 untagged dst 192.0.2.77
+    l2src id 101 02:00:00:00:03:01 10.244.103.105 to l2dst offloaded age 12.3s
+      idle 250ms packets 10000 bytes 15000000
+      tc -s filter get dev pf0vf3 ingress protocol ip chain 0 pref 5 handle 0x2 flower
+    l2dst none: added when a packet asks for it
+    l3 none: added when a packet asks for it
+    note it is a test
+in software: its entries are added when a packet asks for them
+)");
+}
+
+TEST(ShowExplanation, WhatStaysInSoftwareSaysWhyAndHowToChangeIt) {
+  Json reply = Explained();
+  for (const char* name : {"route", "neighbour", "mtu", "key"}) reply.erase(name);
+  reply["entries"] = Json::array();
+  reply["notes"] = Json::array();
+  reply["classification"] = {{"verdict", "not_a_port"}, {"kind", "stack"}, {"text", "the classifier lets it pass"}};
+  reply["decision"] = "software";
+  reply["summary"] = "in software: offload is switched off at pf0vf3";
+  reply["hint"] = "dpuflowctl offload on dev pf0vf3";
+  ExpectFits("Explain", reply);
+  EXPECT_EQ(ShowExplanation({{"destination", "192.0.2.77"}, {"source", "10.0.0.1"}, {"port", "pf0vf3"}}, reply),
+            R"(192.0.2.77 from 10.0.0.1 iif pf0vf3
+    class stack (not_a_port): the classifier lets it pass
+    l2src none
+    l2dst none
+    l3 none
+in software: offload is switched off at pf0vf3
+    to change that: dpuflowctl offload on dev pf0vf3
+)");
+}
+
 const Json kPorts = Json::parse(R"([
   {"name": "p0", "ifindex": 3, "role": "uplink", "switch_id": "0a1b2c", "devlink": "pci/0000:03:00.0/1",
    "mac": "02:00:00:00:00:01", "mtu": 9000, "carrier": true, "state": "ready",

@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/explain.h"
+
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <tuple>
+#include <utility>
+
+namespace dpuflow {
+namespace {
+
+using flow::SourceVerdict;
+using flow::Table;
+using kernel::Insight;
+using Decision = Explanation::Decision;
+
+constexpr std::size_t kMostSources = 32;  // L2 source entries that are listed: behind an uplink there may be many
+
+// ---- the classifier (bpf/classifier.bpf.c, in its order) -------------------------------------------------------------
+
+bool IsUsable(const kernel::DecisionPorts& ports, std::uint32_t ifindex) {
+  const auto port = ports.find(ifindex);
+  return port != ports.end() && port->second.ready && port->second.offload;
+}
+
+// Where the destination alone, or the IP protocol, says enough (bpf/parse.h).
+Verdict JudgeHeaders(const flow::Miss& packet) {
+  const auto& bytes = packet.destination.bytes();
+  const auto in = [&](const char* prefix) { return IpPrefix::Parse(prefix)->Contains(packet.destination); };
+  if (packet.destination.is_v4()) {
+    if (in("224.0.0.0/4") || in("255.255.255.255")) return DPUFLOW_VERDICT_MULTICAST;
+    if (in("169.254.0.0/16")) return DPUFLOW_VERDICT_LINK_LOCAL;
+    return bytes[0] == 0 || bytes[0] == 127 ? DPUFLOW_VERDICT_MARTIAN : DPUFLOW_VERDICT_FORWARDED;
+  }
+  if (in("ff00::/8")) return DPUFLOW_VERDICT_MULTICAST;
+  if (in("fe80::/10")) return DPUFLOW_VERDICT_LINK_LOCAL;
+  if (in("::/127")) return DPUFLOW_VERDICT_MARTIAN;
+  return packet.protocol == IPPROTO_HOPOPTS ? DPUFLOW_VERDICT_OPTIONS : DPUFLOW_VERDICT_FORWARDED;
+}
+
+Verdict OfLookup(PathAnswer::Result result) {
+  switch (result) {
+    case PathAnswer::Result::kForward:
+      return DPUFLOW_VERDICT_FORWARDED;
+    case PathAnswer::Result::kNoNeigh:
+      return DPUFLOW_VERDICT_NO_NEIGH;
+    case PathAnswer::Result::kTooBig:
+      return DPUFLOW_VERDICT_TOO_BIG;
+    case PathAnswer::Result::kLocal:
+      return DPUFLOW_VERDICT_LOCAL;
+    case PathAnswer::Result::kBlackhole:
+      return DPUFLOW_VERDICT_BLACKHOLE;
+    case PathAnswer::Result::kUnreachable:
+      return DPUFLOW_VERDICT_UNREACHABLE;
+    case PathAnswer::Result::kProhibit:
+      return DPUFLOW_VERDICT_PROHIBIT;
+    case PathAnswer::Result::kForwardingOff:
+      return DPUFLOW_VERDICT_FORWARDING_DISABLED;
+    case PathAnswer::Result::kTunnel:
+      return DPUFLOW_VERDICT_TUNNEL;
+    case PathAnswer::Result::kFailed:
+      break;
+  }
+  return DPUFLOW_VERDICT_LOOKUP_FAILED;
+}
+
+// The kernel would forward it: the classifier reports such packets.
+bool IsForwardedByLookup(Verdict verdict) {
+  return verdict == DPUFLOW_VERDICT_FORWARDED || verdict > DPUFLOW_VERDICT_LOOKUP_FAILED;
+}
+
+bool IsStackOnly(std::uint32_t ifindex, const ExplainContext& context) {
+  const auto port = context.decision.ports.find(ifindex);
+  return context.respect_netfilter && port != context.decision.ports.end() &&
+         context.decision.forward_path.WhyStack(ifindex, port->second.name);
+}
+
+// Of what the kernel would forward by `path`.
+Verdict JudgePath(const flow::Miss& packet, const PathAnswer& path, const ExplainContext& context) {
+  const bool v6 = packet.destination.is_v6();
+  if (!IsUsable(context.decision.ports, path.egress)) return DPUFLOW_VERDICT_EGRESS_NOT_A_PORT;
+  if (path.egress == packet.port) return DPUFLOW_VERDICT_SAME_PORT;
+  if (!context.pipeline.IsApproved(packet.port, packet.source)) return DPUFLOW_VERDICT_SOURCE_UNKNOWN;
+  if (IsStackOnly(packet.port, context) || IsStackOnly(path.egress, context)) return DPUFLOW_VERDICT_STACK_ONLY;
+  if (v6 ? context.classifier.stack_only_v6 : context.classifier.stack_only_v4) return DPUFLOW_VERDICT_STACK_ONLY;
+  return context.classifier.forward ? DPUFLOW_VERDICT_FORWARDED : DPUFLOW_VERDICT_FORWARDING_OFF;
+}
+
+Verdict Classify(const flow::Miss& packet, const std::optional<Insight>& kernel, const ExplainContext& context) {
+  if (!IsUsable(context.decision.ports, packet.port)) return DPUFLOW_VERDICT_NOT_A_PORT;
+  if (packet.vlan != flow::kUntagged) return DPUFLOW_VERDICT_VLAN;
+  if (const Verdict verdict = JudgeHeaders(packet); verdict != DPUFLOW_VERDICT_FORWARDED) return verdict;
+  if (!kernel) return DPUFLOW_VERDICT_LOOKUP_FAILED;
+  Verdict verdict = OfLookup(kernel->path.result);
+  if (verdict == DPUFLOW_VERDICT_FORWARDED) verdict = JudgePath(packet, kernel->path, context);
+  const bool refused = packet.destination.is_v6() && !context.classifier.ipv6_forwarding;
+  return refused && IsForwardedByLookup(verdict) ? DPUFLOW_VERDICT_FORWARDING_DISABLED : verdict;
+}
+
+// What is for the machine itself, by the names of the classifier's counters.
+std::string ControlName(const flow::Miss& packet) {
+  const auto port_is = [&](std::uint16_t number) { return packet.destination_port == number; };
+  if (packet.protocol == IPPROTO_TCP && (port_is(179) || packet.source_port == 179)) return " (BGP)";
+  if (packet.protocol == IPPROTO_UDP && (port_is(3784) || port_is(3785) || port_is(4784))) return " (BFD)";
+  constexpr std::uint8_t kOspf = 89;
+  return packet.protocol == kOspf ? " (OSPF)" : "";
+}
+
+// The verdict in words; `reason` is why hardware does not forward.
+std::string Sentence(Verdict verdict, const std::string& reason, SourceVerdict source) {
+  switch (verdict) {
+    case DPUFLOW_VERDICT_FORWARDED:
+      return "data; the classifier forwards it as long as hardware does not";
+    case DPUFLOW_VERDICT_MULTICAST:
+      return "multicast or broadcast, which is the machine's own to take";
+    case DPUFLOW_VERDICT_LINK_LOCAL:
+      return "to an address that stays on its link";
+    case DPUFLOW_VERDICT_MARTIAN:
+      return "to an address that nobody routes to";
+    case DPUFLOW_VERDICT_OPTIONS:
+      return "it has hop-by-hop options";
+    case DPUFLOW_VERDICT_NO_NEIGH:
+      return "data; the kernel's stack looks for the neighbour";
+    case DPUFLOW_VERDICT_SOURCE_UNKNOWN:
+      return source == SourceVerdict::kInvalid
+                 ? "data; its source is not approved here"
+                 : "data; its source is new here, so the kernel's stack forwards its first packet";
+    case DPUFLOW_VERDICT_FORWARDING_OFF:
+      return "data; the kernel's stack forwards it, because the classifier does not (classifier.forward)";
+    case DPUFLOW_VERDICT_NOT_A_PORT:
+      return "the classifier lets it pass: " + reason;
+    default:
+      return reason.empty() ? "left to the kernel's stack" : reason;  // the classifier has not heard of a change yet
+  }
+}
+
+// ---- the kernel ------------------------------------------------------------------------------------------------------
+
+// The priority of the rule that says to look into the route's table. Nothing where several may.
+std::optional<std::uint32_t> RuleOf(const netlink::Route& route, const flow::Miss& packet,
+                                    const ExplainContext& context) {
+  const auto port = context.decision.ports.find(packet.port);
+  const std::string vrf = port == context.decision.ports.end() ? "" : port->second.vrf;
+  std::optional<std::uint32_t> priority;
+  for (const netlink::Rule& rule : context.decision.rules.all()) {
+    if (rule.family != packet.destination.family() || rule.action != FR_ACT_TO_TBL) continue;
+    if (rule.l3mdev ? vrf.empty() || rule.table != 0 : rule.table != route.table) continue;
+    const bool others = (!rule.source.address.is_none() && !rule.source.Contains(packet.source)) ||
+                        (!rule.destination.address.is_none() && !rule.destination.Contains(packet.destination)) ||
+                        (!rule.iif.empty() && rule.iif != context.port.info.link.name && rule.iif != vrf) ||
+                        !rule.oif.empty() || (rule.mark & rule.mark_mask) != 0 ||
+                        (rule.tos != 0 && rule.tos != packet.tos) ||
+                        (rule.ip_protocol != 0 && rule.ip_protocol != packet.protocol);
+    if (others != rule.inverted) continue;
+    if (priority) return std::nullopt;
+    priority = rule.priority;
+  }
+  return priority;
+}
+
+// The fields of the hash, which holds the destination in any case but one.
+std::string HashedFields(const kernel::HashPolicy& policy, Family family) {
+  constexpr std::uint32_t kHashDestination = 1 << 1;  // FIB_MULTIPATH_HASH_FIELD_DST_IP
+  const flow::Fields fields = kernel::MultipathFields(policy, family);
+  std::string text;
+  const auto add = [&](bool is_there, const char* word) {
+    if (is_there) text += (text.empty() ? "" : ", ") + std::string(word);
+  };
+  add((fields & flow::kFieldSource) != 0, "source");
+  add(policy.policy != 3 || (policy.fields & kHashDestination) != 0, "destination");
+  add((fields & flow::kFieldProtocol) != 0, "protocol");
+  add((fields & flow::kFieldSourcePort) != 0, "source port");
+  add((fields & flow::kFieldDestinationPort) != 0, "destination port");
+  return text;
+}
+
+std::string WhyPath(const Explanation& explanation, const ExplainContext& context) {
+  const std::size_t paths = explanation.paths.size();
+  if (paths == 0 || !explanation.next_hop) return "";
+  if (paths == 1) return "the only path";
+  const bool v6 = explanation.packet.destination.is_v6();
+  const kernel::HashPolicy& policy = v6 ? context.decision.hash_v6 : context.decision.hash_v4;
+  const std::string which =
+      explanation.taken ? fmt::format("path {} of {}", *explanation.taken + 1, paths) : fmt::format("one of {}", paths);
+  return fmt::format("{}, by the kernel's hash of {} (sysctl net.ipv{}.fib_multipath_hash_policy = {})", which,
+                     HashedFields(policy, v6 ? Family::kIpv6 : Family::kIpv4), v6 ? 6 : 4, policy.policy);
+}
+
+// As long as there are no rules of one's own, the kernel keeps the tables local and main in one (fib_trie_unmerge), and names
+// main for either. What it puts there itself is in local.
+std::uint32_t TableOf(const netlink::Route& route) {
+  const bool own = route.protocol == RTPROT_KERNEL && (route.type == RTN_LOCAL || route.type == RTN_BROADCAST);
+  return own && route.table == RT_TABLE_MAIN ? std::uint32_t{RT_TABLE_LOCAL} : route.table;
+}
+
+void AddRoute(Explanation& explanation, const Insight& kernel, const ExplainContext& context) {
+  const PathAnswer& path = kernel.path;
+  if (kernel.route) {
+    explanation.route = *kernel.route;
+    explanation.paths = kernel::PathsOf(*kernel.route, context.decision.nexthops);
+    explanation.route->table = TableOf(*kernel.route);
+    explanation.rule = RuleOf(*explanation.route, explanation.packet, context);
+  }
+  if (path.egress == 0) return;
+  explanation.next_hop = {path.egress, path.next_hop};
+  const auto taken = std::ranges::find_if(explanation.paths, [&](const netlink::NextHop& hop) {
+    const IpAddress& gateway = hop.gateway.is_none() ? explanation.packet.destination : hop.gateway;
+    return hop.ifindex == path.egress && gateway == path.next_hop;
+  });
+  if (taken != explanation.paths.end()) {
+    explanation.taken = static_cast<std::size_t>(taken - explanation.paths.begin());
+  }
+  explanation.why_path = WhyPath(explanation, context);
+  explanation.mtu = path.mtu;
+  if (const netlink::Neigh* neigh = context.neighs.Find(path.egress, path.next_hop)) explanation.neigh = *neigh;
+}
+
+// More than the answer for a flow says: packets for the machine itself never have one.
+std::string WhyNotForwarded(const Insight& kernel, const flow::Miss& packet, const ExplainContext& context) {
+  const Result<netlink::Route>& route = kernel.route;
+  const auto local = [&]() -> std::string {
+    if (route && route->type == RTN_LOCAL) return "it is for this machine itself" + ControlName(packet);
+    if (route && route->type == RTN_BROADCAST) return "it is a broadcast";
+    if (!route && (route.error().code == ENETUNREACH || route.error().code == EHOSTUNREACH)) return "no route";
+    return kernel.answer.reason;
+  };
+  switch (kernel.path.result) {
+    case PathAnswer::Result::kLocal:
+      return local();
+    case PathAnswer::Result::kUnreachable:
+      return "the route says that the destination is unreachable";
+    case PathAnswer::Result::kForwardingOff:
+      return fmt::format("forwarding is off at {} (sysctl net.{}.forwarding)", context.port.info.link.name,
+                         packet.destination.is_v6() ? "ipv6.conf.all" : "ipv4.conf." + context.port.info.link.name);
+    default:
+      return kernel.answer.reason;
+  }
+}
+
+// ---- the decision ----------------------------------------------------------------------------------------------------
+
+void Refuse(Explanation& explanation, std::string reason, std::string hint = {}) {
+  explanation.decision = Decision::kSoftware;
+  explanation.reason = std::move(reason);
+  explanation.hint = std::move(hint);
+}
+
+// Why the port hands nothing to hardware; false: it does.
+bool RefusedByPort(Explanation& explanation, const PortSlot& port) {
+  const std::string& name = port.info.link.name;
+  if (port.state == PortSlot::State::kRefused) {
+    Refuse(explanation, fmt::format("{} takes no part: {}", name, port.refusal), port.hint);
+  } else if (port.state == PortSlot::State::kPreparing) {
+    Refuse(explanation, name + " is being prepared");
+  } else if (port.state == PortSlot::State::kReleasing) {
+    Refuse(explanation, "our entries are being removed from " + name);
+  } else if (!port.offload) {
+    Refuse(explanation, "offload is switched off at " + name, "dpuflowctl offload on dev " + name);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+bool RefusedByHeaders(Explanation& explanation, const ExplainContext& context) {
+  if (explanation.packet.vlan != flow::kUntagged) {
+    Refuse(explanation, "it carries a VLAN tag, and tagged packets are not offloaded yet");
+    return true;
+  }
+  const Verdict verdict = JudgeHeaders(explanation.packet);
+  if (verdict != DPUFLOW_VERDICT_FORWARDED) {
+    Refuse(explanation, Sentence(verdict, "", SourceVerdict::kUnknown));
+  } else if (explanation.packet.destination.is_v6() && !context.classifier.ipv6_forwarding) {
+    Refuse(explanation, "the machine does not forward IPv6", "sysctl -w net.ipv6.conf.all.forwarding=1");
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void Decide(Explanation& explanation, const std::optional<Insight>& kernel, const ExplainContext& context) {
+  if (RefusedByPort(explanation, context.port) || RefusedByHeaders(explanation, context)) return;
+  if (!kernel) return Refuse(explanation, "the kernel cannot be asked about it");
+  explanation.decision = kernel->answer.verdict;
+  explanation.reason = kernel->answer.reason;
+  if (explanation.decision == Decision::kSoftware) {
+    Refuse(explanation, WhyNotForwarded(*kernel, explanation.packet, context));
+  }
+}
+
+// ---- flows -----------------------------------------------------------------------------------------------------------
+
+// Whether the packet matches: guards that look at the source, and L2 source entries whatever their MAC.
+bool MatchesSource(const flow::Match& match, const flow::Miss& packet) {
+  if (match.vlan != packet.vlan || match.ethertype != packet.ethertype) return false;
+  if (match.table == Table::kGuard) return match.source && match.source->Contains(packet.source);
+  return match.table == Table::kL2Source && (!match.source || match.source->Contains(packet.source));
+}
+
+flow::Match Layer2Destination(const flow::Miss& packet) {
+  flow::Match match;
+  match.table = Table::kL2Destination;
+  match.port = packet.port;
+  match.vlan = packet.vlan;
+  match.ethertype = packet.ethertype;
+  match.mac = packet.destination_mac;
+  return match;
+}
+
+void AddEntries(Explanation& explanation, const std::optional<Insight>& kernel, const ExplainContext& context) {
+  const flow::Miss& packet = explanation.packet;
+  const flow::FlowTable& flows = context.pipeline.flows();
+  if (kernel) explanation.key = flow::KeyOf(packet, context.pipeline.FieldsFor(kernel->answer));
+  for (const flow::FlowId id : flows.OnPort(packet.port)) {
+    const flow::Flow* flow = flows.Find(id);
+    if (MatchesSource(flow->match, packet)) explanation.entries.push_back(*flow);
+  }
+  std::ranges::sort(explanation.entries, {},
+                    [](const flow::Flow& flow) { return std::tuple(flow.match.table, !flow.installed, flow.id); });
+  if (explanation.entries.size() > kMostSources) {
+    explanation.entries_left_out = explanation.entries.size() - kMostSources;
+    explanation.entries.resize(kMostSources);
+  }
+  const auto add = [&](const flow::Match& match) {
+    if (const flow::Flow* flow = flows.Find(match)) explanation.entries.push_back(*flow);
+  };
+  add(Layer2Destination(packet));
+  if (explanation.key) add(*explanation.key);
+}
+
+bool HasEntry(const Explanation& explanation, Table table) {
+  return std::ranges::any_of(explanation.entries,
+                             [&](const flow::Flow& flow) { return flow.match.table == table && flow.installed; });
+}
+
+// What stands between a flow that hardware may forward and its entries; empty: nothing.
+std::string Obstacle(const Explanation& explanation, const ExplainContext& context) {
+  const flow::FlowTable& flows = context.pipeline.flows();
+  for (const flow::FlowId id : flows.OnPort(explanation.packet.port)) {
+    const flow::Flow* flow = flows.Find(id);
+    if (flow->match.table != Table::kGuard || flow->installed) continue;
+    return flow->reason.empty() ? "the port's guards are being installed"
+                                : fmt::format("a guard was refused: {}", flow->reason);
+  }
+  if (explanation.key && explanation.key->portless) {
+    return "the path depends on ports: as a fragment it stays in software, else name them (sport, dport)";
+  }
+  if (HasEntry(explanation, Table::kGuard)) return "a guard hands packets from this source to software";
+  for (const flow::Flow& flow : explanation.entries) {
+    const bool refused = flow.refusals > 0 || (flow.match.table == Table::kL3 && flow.section == 0);
+    if (refused && !flow.wanted && !HasEntry(explanation, flow.match.table)) return flow.reason;
+  }
+  if (!HasEntry(explanation, Table::kL3) && context.pipeline.full()) {
+    return fmt::format("the limit of {} entries is reached (flows.max-entries)", context.pipeline.limits().max_entries);
+  }
+  return {};
+}
+
+// ---- in words --------------------------------------------------------------------------------------------------------
+
+void AddNotes(Explanation& explanation, const PacketQuestion& question, const std::optional<Insight>& kernel,
+              const ExplainContext& context) {
+  const auto note = [&](std::string sentence) { explanation.notes.push_back(std::move(sentence)); };
+  if (question.mark != 0) {
+    note(fmt::format("no packet from a port carries a mark, in hardware or at its representor: {:#x} is not looked at",
+                     question.mark));
+  }
+  const bool chosen_by_protocol = kernel && (kernel->answer.fields & (flow::kFieldProtocol | flow::kFieldPorts)) != 0;
+  if (question.any_protocol && chosen_by_protocol) note("the path depends on the protocol: UDP was taken (ipproto)");
+  if (explanation.packet.protocol == IPPROTO_ICMPV6 && explanation.packet.destination.is_v6()) {
+    note("neighbour and router discovery (types 133 to 137) is control, whatever its destination");
+  }
+  if (kernel && !kernel->route && explanation.verdict == DPUFLOW_VERDICT_BLACKHOLE) {
+    note(fmt::format("the kernel does not name a route that discards; to see it: ip route show table all match {}",
+                     explanation.packet.destination));
+  }
+  if (explanation.mtu != 0 && explanation.mtu < explanation.largest_packet) {
+    note(fmt::format("packets of more than {} bytes are the kernel's to fragment or to answer", explanation.mtu));
+  }
+  if (!kernel && context.port.info.link.master != 0) {
+    note(fmt::format("{} belongs to {}: for what enters there, ask ip route get ... iif {}",
+                     context.port.info.link.name, context.links.Name(context.port.info.link.master),
+                     context.links.Name(context.port.info.link.master)));
+  }
+}
+
+std::string Summary(const Explanation& explanation, const ExplainContext& context) {
+  const auto egress = explanation.next_hop ? context.links.Name(explanation.next_hop->ifindex) : "";
+  if (explanation.in_hardware && explanation.decision == Decision::kForward) {
+    return "in hardware: it leaves by " + egress;
+  }
+  if (explanation.in_hardware) return "in hardware, and about to leave it: " + explanation.reason;
+  if (explanation.decision == Decision::kForward) {
+    const bool on_its_way =
+        std::ranges::any_of(explanation.entries, [](const flow::Flow& flow) { return flow.wanted && !flow.installed; });
+    return on_its_way ? "in software: its entries are on their way"
+                      : "in software: its entries are added when a packet asks for them";
+  }
+  return "in software: " + explanation.reason;
+}
+
+}  // namespace
+
+bool CanAskKernel(const flow::Miss& packet, const ExplainContext& context) {
+  const auto port = context.decision.ports.find(packet.port);
+  const bool alone =
+      context.port.info.link.master == 0 || (port != context.decision.ports.end() && !port->second.vrf.empty());
+  return packet.vlan == flow::kUntagged && alone;
+}
+
+Explanation Explain(const PacketQuestion& question, const std::optional<Insight>& kernel,
+                    const ExplainContext& context) {
+  Explanation explanation;
+  explanation.packet = question.packet;
+  if (const auto port = context.decision.ports.find(question.packet.port); port != context.decision.ports.end()) {
+    explanation.largest_packet = port->second.largest_packet;
+  }
+  if (kernel) {
+    explanation.source = kernel->answer.source;
+    AddRoute(explanation, *kernel, context);
+  }
+  explanation.verdict = Classify(question.packet, kernel, context);
+  Decide(explanation, kernel, context);
+  AddEntries(explanation, kernel, context);
+  const bool guarded = HasEntry(explanation, Table::kGuard);
+  explanation.in_hardware = !guarded && explanation.source != SourceVerdict::kInvalid &&
+                            HasEntry(explanation, Table::kL2Source) && HasEntry(explanation, Table::kL2Destination) &&
+                            HasEntry(explanation, Table::kL3);
+  if (explanation.decision == Decision::kForward && !explanation.in_hardware) {
+    if (std::string obstacle = Obstacle(explanation, context); !obstacle.empty()) Refuse(explanation, obstacle);
+  }
+  explanation.classification = Sentence(explanation.verdict, explanation.reason, explanation.source);
+  AddNotes(explanation, question, kernel, context);
+  explanation.summary = Summary(explanation, context);
+  return explanation;
+}
+
+}  // namespace dpuflow
