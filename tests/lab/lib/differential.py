@@ -1,0 +1,476 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The differential test, in the lab: random changes of the kernel's tables, and after each of them the same packets with
+offload on and with offload off. What becomes of them must be the same.
+
+    differential.py --seed N --changes N [--only I,J,...]
+
+Runs on the DPU of tests/scenarios/70-differential, which has made the network and started the agent. The list of changes
+follows from the seed alone; --only makes just some of them, by number, for a list that was shrunk. A change that the
+kernel refuses is no change, with offload on as with offload off.
+
+After each change the agent comes into step (sync), and verify must find nothing. Every flow is probed twice with offload
+on, so that it is in hardware the second time unless it stays in software, then with offload off, in the same kernel with
+the same neighbours: where the packet comes out, with which headers, or which ICMP error comes back.
+"""
+
+import argparse
+import ctypes
+import json
+import os
+import random
+import select
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+PODS = int(os.environ["LAB_PODS"])
+ROUTERS = {"192.0.2.2": "wire0", "192.0.2.3": "second0"}
+ROUTERS_V6 = {"2001:db8:ff::2": "wire0", "2001:db8:ff::3": "second0"}
+PREFIXES = [f"198.18.{i}.0/24" for i in range(4)]
+PREFIXES_V6 = [f"2001:db8:{i}00::/64" for i in range(1, 4)]
+ETH_P_ALL = 3
+MAGIC = b"dpuflow-differential"
+QUIET = 0.25  # seconds without an arrival after which a batch is over
+LONG = 3.0  # the same where the outcome differs: a slow machine is not a difference
+AGENT_TIMEOUT = 60  # seconds that the agent may take for an answer
+
+
+def in_namespace(name, make):
+    """What make() returns, run in a network namespace."""
+    own = os.open("/proc/self/ns/net", os.O_RDONLY)
+    other = os.open(f"/run/netns/{name}", os.O_RDONLY)
+    enter(other)
+    try:
+        return make()
+    finally:
+        enter(own)
+        os.close(own)
+        os.close(other)
+
+
+def enter(namespace):
+    libc = ctypes.CDLL(None, use_errno=True)  # Python has setns from 3.12 on
+    if libc.setns(namespace, 0) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+class Agent:
+    """dpuflowd's API."""
+
+    def __init__(self, path="/run/dpuflow/dpuflowd.sock"):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(path)
+        self.socket.settimeout(AGENT_TIMEOUT)
+
+    def call(self, method, **parameters):
+        request = json.dumps({"method": f"io.dpuflow.Agent.{method}", "parameters": parameters})
+        self.socket.sendall(request.encode() + b"\0")
+        answer = b""
+        while not answer.endswith(b"\0"):
+            part = self.socket.recv(1 << 20)
+            if not part:
+                raise RuntimeError("the agent has closed the connection")
+            answer += part
+        reply = json.loads(answer[:-1])
+        if "error" in reply:
+            raise RuntimeError(f"{method}: {reply['error']} {reply.get('parameters')}")
+        return reply["parameters"]
+
+    def sync(self):
+        return self.call("Sync", timeout_ms=30000)["took_ms"]
+
+
+# ---- packets --------------------------------------------------------------------------------------------------------
+
+
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return 0xFFFF - total
+
+
+class Flow:
+    """A packet that a pod sends again and again."""
+
+    def __init__(self, number, pod, destination, source_port, destination_port, tos):
+        self.number = number
+        self.pod = pod
+        self.destination = destination
+        self.v6 = ":" in destination
+        self.source = f"2001:db8:e{pod}::2" if self.v6 else f"10.1.{pod}.2"
+        self.ports = (source_port, destination_port)
+        self.tos = tos
+
+    def __str__(self):
+        return f"pod{self.pod} {self.source} -> {self.destination} udp {self.ports[0]}:{self.ports[1]} tos {self.tos}"
+
+    def frame(self, source_mac, router_mac, batch):
+        payload = MAGIC + struct.pack("!IH", batch, self.number)
+        udp = struct.pack("!HHHH", *self.ports, 8 + len(payload), 0) + payload
+        if self.v6:
+            addresses = socket.inet_pton(socket.AF_INET6, self.source) + socket.inet_pton(
+                socket.AF_INET6, self.destination
+            )
+            padded = addresses + struct.pack("!II", len(udp), 17) + udp + b"\0" * (len(udp) % 2)
+            udp = udp[:6] + struct.pack("!H", checksum(padded) or 0xFFFF) + udp[8:]
+            header = struct.pack("!IHBB", 6 << 28 | self.tos << 20, len(udp), 17, 64) + addresses
+            return router_mac + source_mac + b"\x86\xdd" + header + udp
+        addresses = socket.inet_aton(self.source) + socket.inet_aton(self.destination)
+        header = struct.pack("!BBHHHBBH", 0x45, self.tos, 20 + len(udp), 1, 0, 64, 17, 0) + addresses
+        header = header[:10] + struct.pack("!H", checksum(header)) + header[12:]
+        return router_mac + source_mac + b"\x08\x00" + header + udp
+
+
+def mac_of(device):
+    """As text, of a device of the namespace that this runs in."""
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as packets:
+        packets.bind((device, 0))
+        return mac_text(packets.getsockname()[4])
+
+
+def mac_text(data):
+    return ":".join(f"{byte:02x}" for byte in data)
+
+
+def describe(frame):
+    """(batch, flow number, what it shows) of one of our packets, or of an ICMP error about one; else None."""
+    at = frame.find(MAGIC)
+    if at < 0 or len(frame) < at + len(MAGIC) + 6:
+        return None
+    batch, number = struct.unpack_from("!IH", frame, at + len(MAGIC))
+    if frame[12:14] == b"\x08\x00":
+        source = socket.inet_ntoa(frame[26:30])
+        if frame[23] == 1:
+            return batch, number, f"ICMP {frame[34]}/{frame[35]} from {source}"
+        seen = f"ttl {frame[22]} tos {frame[15]} {source} -> {socket.inet_ntoa(frame[30:34])}"
+    elif frame[12:14] == b"\x86\xdd":
+        source = socket.inet_ntop(socket.AF_INET6, frame[22:38])
+        if frame[20] == 58:
+            return batch, number, f"ICMPv6 {frame[54]}/{frame[55]} from {source}"
+        seen = f"hop limit {frame[21]} {source} -> {socket.inet_ntop(socket.AF_INET6, frame[38:54])}"
+    else:
+        seen = f"ethertype {frame[12:14].hex()}"
+    return batch, number, f"{mac_text(frame[6:12])} > {mac_text(frame[0:6])} {seen}"
+
+
+class Network:
+    """Sockets at every far side of the switch: they send as pods, and see what comes out."""
+
+    def __init__(self):
+        self.sockets = {}
+        for name, device in [("tor", "wire0")] + [(f"pod{i}", f"vf{i}") for i in range(PODS)]:
+            self.sockets[name] = in_namespace(name, lambda device=device: self.open(device))
+        self.batch = 0
+
+    @staticmethod
+    def open(device):
+        packets = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        packets.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        packets.bind((device, ETH_P_ALL))
+        packets.setblocking(False)
+        return packets
+
+    @staticmethod
+    def router_mac(pod):
+        return bytes.fromhex(mac_of(f"pf0vf{pod}").replace(":", ""))
+
+    def probe(self, flows, quiet=QUIET):
+        """What becomes of one packet of each flow: by its number, everything that was seen of it, sorted."""
+        self.batch += 1
+        outcomes = {flow.number: [] for flow in flows}
+        for flow in flows:
+            out = self.sockets[f"pod{flow.pod}"]
+            out.send(flow.frame(out.getsockname()[4], self.router_mac(flow.pod), self.batch))
+        end = time.monotonic() + quiet
+        while (left := end - time.monotonic()) > 0:
+            ready, _, _ = select.select(list(self.sockets.values()), [], [], left)
+            for name, packets in self.sockets.items():
+                if packets in ready and self.drain(name, packets, outcomes):
+                    end = time.monotonic() + quiet
+        return {number: sorted(seen) for number, seen in outcomes.items()}
+
+    def drain(self, name, packets, outcomes):
+        news = False
+        while True:
+            try:
+                frame, address = packets.recvfrom(65535)
+            except BlockingIOError:
+                return news
+            seen = describe(frame) if address[2] != socket.PACKET_OUTGOING else None
+            if seen and seen[0] == self.batch and seen[1] in outcomes:
+                outcomes[seen[1]].append(f"at {name}: {seen[2]}")
+                news = True
+
+
+# ---- changes --------------------------------------------------------------------------------------------------------
+
+
+class Changes:
+    """Changes drawn from a seed: a description, and the commands that make it."""
+
+    def __init__(self, rng):
+        self.rng = rng
+        self.kinds = [
+            (8, self.route), (4, self.specific_route), (2, self.default_route), (4, self.route_deleted),
+            (4, self.nexthop), (4, self.neighbour), (2, self.link_flap), (2, self.link_mtu), (2, self.link_mac),
+            (2, self.address), (5, self.rule), (3, self.rule_deleted), (3, self.hash_policy), (2, self.rp_filter),
+            (2, self.forwarding), (3, self.vrf), (2, self.netfilter), (1, self.offload_port),
+        ]  # fmt: skip
+
+    def draw(self):
+        kind = self.rng.choices([kind for _, kind in self.kinds], [weight for weight, _ in self.kinds])[0]
+        commands = kind()
+        return "; ".join(" ".join(command) for command in commands), commands
+
+    def family(self):
+        v6 = self.rng.random() < 0.35
+        return v6, ["ip", "-6"] if v6 else ["ip"], ROUTERS_V6 if v6 else ROUTERS, PREFIXES_V6 if v6 else PREFIXES
+
+    def table(self):
+        return self.rng.choice([[], [], [], ["table", "100"], ["table", "10"]])
+
+    def paths(self, routers):
+        draw = self.rng.random()
+        first, second = self.rng.sample(list(routers), 2)
+        if draw < 0.5:
+            return ["via", first, "dev", "p0"]
+        if draw < 0.65:
+            return ["nhid", self.rng.choice(["20", "30"] if "." in first else ["40"])]
+        weights = [str(self.rng.randint(1, 4)) for _ in range(2)]
+        return ["nexthop", "via", first, "dev", "p0", "weight", weights[0],
+                "nexthop", "via", second, "dev", "p0", "weight", weights[1]]  # fmt: skip
+
+    def route(self):
+        _, ip, routers, prefixes = self.family()
+        prefix = self.rng.choice(prefixes)
+        kind = self.rng.random()
+        if kind < 0.15:
+            return [ip + ["route", "replace", self.rng.choice(["unreachable", "prohibit", "blackhole"]), prefix]]
+        return [ip + ["route", "replace", prefix] + self.table() + self.paths(routers)]
+
+    def specific_route(self):
+        v6, ip, routers, prefixes = self.family()
+        base = self.rng.choice(prefixes)
+        prefix = base.replace("::/64", "::7/128") if v6 else base.replace(".0/24", ".7/32")
+        verb = self.rng.choice(["replace", "replace", "del"])
+        return [ip + ["route", verb, prefix] + ([] if verb == "del" else self.paths(routers))]
+
+    def default_route(self):
+        _, ip, routers, _ = self.family()
+        if self.rng.random() < 0.4:
+            return [ip + ["route", "del", "default"]]
+        return [ip + ["route", "replace", "default", "via", self.rng.choice(list(routers)), "dev", "p0"]]
+
+    def route_deleted(self):
+        _, ip, _, prefixes = self.family()
+        return [ip + ["route", "del", self.rng.choice(prefixes)] + self.table()]
+
+    def nexthop(self):
+        router = self.rng.choice(list(ROUTERS))
+        router_v6 = self.rng.choice(list(ROUTERS_V6))
+        group = self.rng.choice(["11", "12", "11/12", "11,3/12,1", "11,1/12,3"])
+        return [self.rng.choice([
+            ["ip", "nexthop", "replace", "id", "11", "via", router, "dev", "p0"],
+            ["ip", "nexthop", "replace", "id", "20", "group", group],
+            ["ip", "nexthop", "replace", "id", "30", "via", router, "dev", "p0"],
+            ["ip", "-6", "nexthop", "replace", "id", "40", "via", router_v6, "dev", "p0"],
+        ])]  # fmt: skip
+
+    def neighbour(self):
+        _, _, routers, _ = self.family()
+        router, device = self.rng.choice(list(routers.items()))
+        pod = self.rng.randrange(PODS)
+        return [self.rng.choice([
+            ["ip", "neigh", "del", router, "dev", "p0"],
+            ["ip", "neigh", "replace", router, "dev", "p0", "lladdr", f"@{device}", "nud", "reachable"],
+            ["ip", "neigh", "replace", router, "dev", "p0", "lladdr", "@wire0", "nud", "permanent"],
+            ["ip", "neigh", "del", f"10.1.{pod}.2", "dev", f"pf0vf{pod}"],
+        ])]  # fmt: skip
+
+    def link_flap(self):
+        device = f"pf0vf{self.rng.randrange(PODS)}"
+        again = ["ip", "-6", "address", "replace", f"2001:db8:e{device[-1]}::1/64", "dev", device, "nodad"]
+        return [["ip", "link", "set", "dev", device, "down"], ["ip", "link", "set", "dev", device, "up"], again]
+
+    def link_mtu(self):
+        device = self.rng.choice(["p0", f"pf0vf{self.rng.randrange(PODS)}"])
+        return [["ip", "link", "set", "dev", device, "mtu", self.rng.choice(["1500", "1500", "1400", "1280"])]]
+
+    def link_mac(self):
+        device = f"pf0vf{self.rng.randrange(PODS)}"
+        return [["ip", "link", "set", "dev", device, "address", f"02:00:00:00:{self.rng.randrange(256):02x}:01"]]
+
+    def address(self):
+        address = self.rng.choice(["198.18.0.7/32", "198.18.1.9/32", "2001:db8:100::7/128"])
+        return [["ip", "address", self.rng.choice(["add", "del"]), address, "dev", "lo"]]
+
+    def rule(self):
+        pod = self.rng.randrange(PODS)
+        selector = self.rng.choice([
+            ["from", f"10.1.{pod}.2"], ["iif", f"pf0vf{pod}"], ["to", "198.18.1.0/24"],
+            ["ipproto", "udp", "dport", "7001"], ["ipproto", "tcp"], ["tos", "0x10"], ["fwmark", "7"],
+        ])  # fmt: skip
+        action = self.rng.choice([["table", "100"], ["table", "100"], ["unreachable"], ["blackhole"]])
+        return [["ip", "rule", "add", "pref", str(self.rng.randint(100, 104))] + selector + action]
+
+    def rule_deleted(self):
+        return [["ip", "rule", "del", "pref", str(self.rng.randint(100, 104))]]
+
+    def sysctl(self, name, value):
+        return [["sysctl", "-qw", f"net.{name}={value}"]]
+
+    def hash_policy(self):
+        return self.sysctl(f"{self.rng.choice(['ipv4', 'ipv6'])}.fib_multipath_hash_policy", self.rng.choice([0, 1]))
+
+    def rp_filter(self):
+        device = self.rng.choice(["p0", f"pf0vf{self.rng.randrange(PODS)}"])
+        return self.sysctl(f"ipv4.conf.{device}.rp_filter", self.rng.choice([0, 0, 1, 2]))
+
+    def forwarding(self):
+        device = f"pf0vf{self.rng.randrange(PODS)}"
+        return self.sysctl(f"ipv4.conf.{device}.forwarding", self.rng.choice([1, 1, 0]))
+
+    def vrf(self):
+        device = f"pf0vf{self.rng.randrange(PODS)}"
+        again = ["ip", "-6", "address", "replace", f"2001:db8:e{device[-1]}::1/64", "dev", device, "nodad"]
+        return [["ip", "link", "set", "dev", device] + self.rng.choice([["master", "red"], ["nomaster"]]), again]
+
+    def netfilter(self):
+        if self.rng.random() < 0.6:
+            return [["nft", "delete", "table", "inet", "test"]]
+        return [["nft", "add", "table", "inet", "test"],
+                ["nft", "add chain inet test forward { type filter hook forward priority 0; }"],
+                ["nft", "add", "rule", "inet", "test", "forward", "udp", "dport", "7001", "counter", "drop"]]  # fmt: skip
+
+    def offload_port(self):
+        return [["dpuflowctl", "offload", self.rng.choice(["on", "on", "off"]), "dev", f"pf0vf{self.rng.randrange(PODS)}"]]
+
+
+def draw_flows(rng):
+    flows = []
+    destinations = [f"198.18.{i}.{last}" for i in range(4) for last in (7, 9)]
+    destinations += [f"2001:db8:{i}00::{last}" for i in range(1, 4) for last in (7, 9)]
+    destinations += [f"10.1.{pod}.2" for pod in range(PODS)] + [f"2001:db8:e{pod}::2" for pod in range(PODS)]
+    destinations += ["203.0.113.1", "192.0.2.2"]
+    for pod in range(PODS):
+        for destination in rng.sample(destinations, 7):
+            flow = Flow(len(flows), pod, destination, rng.randint(10000, 60000), rng.choice([7000, 7001]),
+                        rng.choice([0, 0, 0, 0x10]))  # fmt: skip
+            if flow.destination != flow.source:
+                flows.append(flow)
+    return flows
+
+
+# ---- the test -------------------------------------------------------------------------------------------------------
+
+
+class Failure(Exception):
+    pass
+
+
+class Test:
+    def __init__(self, seed):
+        self.rng = random.Random(seed)
+        self.agent = Agent()
+        self.network = Network()
+        self.flows = draw_flows(self.rng)
+        self.slowest_sync = 0
+        self.in_hardware = 0
+        self.macs = in_namespace("tor", lambda: {name: mac_of(name) for name in ROUTERS.values()})
+
+    def sync(self):
+        self.slowest_sync = max(self.slowest_sync, self.agent.sync())
+
+    def make(self, commands):
+        for command in commands:
+            words = [self.macs[word[1:]] if word.startswith("@") else word for word in command]
+            if words[0] == "dpuflowctl":
+                words[0] = os.environ["DPUFLOWCTL"]
+            subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+    def verify(self):
+        report = self.agent.call("Verify")
+        if report["differences"] or "incomplete" in report:
+            raise Failure("verify finds:\n" + json.dumps(report, indent=2))
+
+    def compare(self):
+        self.sync()
+        self.verify()
+        first = self.network.probe(self.flows)
+        self.sync()
+        second = self.network.probe(self.flows)
+        self.in_hardware += self.offloaded()
+        self.agent.call("SetOffload", on=False)
+        self.sync()
+        off = self.network.probe(self.flows)
+        suspects = [f for f in self.flows if not first[f.number] == second[f.number] == off[f.number]]
+        self.settle(suspects, off)
+        self.restore()
+
+    def settle(self, suspects, off):
+        """Flows whose outcomes differed are probed again, one kind after the other, and with time."""
+        if not suspects:
+            return
+        off.update(self.network.probe(suspects, LONG))
+        self.restore()
+        for attempt in ("in software", "in hardware, or refused"):
+            on = self.network.probe(suspects, LONG)
+            self.sync()
+            for flow in suspects:
+                if on[flow.number] != off[flow.number]:
+                    raise Failure(
+                        f"{flow}\n  offload on, {attempt}:\n    " + ("\n    ".join(on[flow.number]) or "nothing")
+                        + "\n  offload off:\n    " + ("\n    ".join(off[flow.number]) or "nothing")
+                    )  # fmt: skip
+
+    def restore(self):
+        self.agent.call("SetOffload", on=True)
+        self.sync()
+        self.network.probe(self.flows)
+        self.sync()
+
+    def offloaded(self):
+        with open("/sys/kernel/debug/labnic/rules", encoding="ascii") as rules:
+            return sum(1 for line in rules if '"chain":2' in line)
+
+    def run(self, count, only):
+        changes = Changes(self.rng)
+        listed = [changes.draw() for _ in range(count)]
+        self.compare()
+        made = []
+        for number, (description, commands) in enumerate(listed):
+            if only is not None and number not in only:
+                continue
+            print(f"    {number:3} {description}", flush=True)
+            made.append(number)
+            try:
+                self.make(commands)
+                self.compare()
+            except Failure as failure:
+                print(f"  FAILED after the changes {','.join(map(str, made))}\n{failure}", flush=True)
+                return 1
+        return 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Random changes, with offload on and off.")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--changes", type=int, default=25)
+    parser.add_argument("--only", type=lambda text: {int(word) for word in text.split(",")})
+    options = parser.parse_args()
+    test = Test(options.seed)
+    code = test.run(options.changes, options.only)
+    if code == 0:
+        print(
+            f"  ok      seed {options.seed}: {options.changes} changes, {len(test.flows)} flows; on average "
+            f"{test.in_hardware / (options.changes + 1):.0f} routing entries in hardware; the slowest sync took "
+            f"{test.slowest_sync} ms"
+        )
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
