@@ -8,7 +8,8 @@ Runs on the DPU of tests/scenarios/70-differential, which has made the network a
 follows from the seed alone; --only makes just some of them, by number, for a list that was shrunk. A change that the
 kernel refuses is no change, with offload on as with offload off.
 
-After each change the agent comes into step (sync), and verify must find nothing. Every flow is probed twice with offload
+After each change the agent comes into step (sync), and verify must find nothing; explain says where each packet that
+hardware may forward comes out, and to which MAC, and so it does. Every flow is probed twice with offload
 on, so that it is in hardware the second time unless it stays in software, then with offload off, in the same kernel with
 the same neighbours: where the packet comes out, with which headers, or which ICMP error comes back.
 """
@@ -80,6 +81,15 @@ class Agent:
 
     def sync(self):
         return self.call("Sync", timeout_ms=30000)["took_ms"]
+
+    def foretells(self, flow):
+        """Where explain has a flow come out: (place, MAC), or None where it stays in software or waits."""
+        told = self.call("Explain", destination=flow.destination, source=flow.source, port=f"pf0vf{flow.pod}", protocol=17,
+                         source_port=flow.ports[0], destination_port=flow.ports[1], tos=flow.tos)  # fmt: skip
+        if told["decision"] != "forward":
+            return None
+        port = told["neighbour"]["port"]
+        return "tor" if port == "p0" else "pod" + port.removeprefix("pf0vf"), told["neighbour"]["mac"]
 
 
 # ---- packets --------------------------------------------------------------------------------------------------------
@@ -401,14 +411,25 @@ class Test:
         self.verify()
         first = self.network.probe(self.flows)
         self.sync()
+        foretold = {flow.number: self.agent.foretells(flow) for flow in self.flows}
         second = self.network.probe(self.flows)
         self.in_hardware += self.offloaded()
+        for flow in self.flows:
+            if not self.came_true(foretold[flow.number], second[flow.number]):
+                raise Failure(f"{flow}\n  explain: {foretold[flow.number]}\n  offload on: {second[flow.number]}")
         self.agent.call("SetOffload", on=False)
         self.sync()
         off = self.network.probe(self.flows)
         suspects = [f for f in self.flows if not first[f.number] == second[f.number] == off[f.number]]
         self.settle(suspects, off)
         self.restore()
+
+    @staticmethod
+    def came_true(foretold, outcome):
+        if foretold is None:
+            return True
+        place, mac = foretold
+        return len(outcome) == 1 and outcome[0].startswith(f"at {place}: ") and f" > {mac} " in outcome[0]
 
     def settle(self, suspects, off):
         """Flows whose outcomes differed are probed again, one kind after the other, and with time."""
