@@ -37,6 +37,12 @@ Result<Event<Address>> ParseAddress(const nlmsghdr& message);
 // ip neigh show. RTM_NEWNEIGH, RTM_DELNEIGH; group RTNLGRP_NEIGH.
 void AppendNeighDump(MessageBuffer& buffer, std::uint32_t seq, Family family = Family::kNone);
 Result<Event<Neigh>> ParseNeigh(const nlmsghdr& message);
+// ip neigh get ADDRESS dev IFINDEX (Linux 5.0); for Ask. ENOENT: there is none.
+void AppendNeighQuery(MessageBuffer& buffer, std::uint32_t seq, std::uint32_t ifindex, const IpAddress& address);
+// ip neigh change ADDRESS dev IFINDEX use: as if a packet were sent to it. A STALE neighbour is then probed, after
+// delay_first_probe_time: DELAY, PROBE, and REACHABLE or FAILED. ENOENT where there is none: it is not made. It is an
+// administrator's word as well, and takes NUD_PERMANENT, NTF_EXT_LEARNED and NTF_EXT_MANAGED from a neighbour that has them.
+void AppendNeighUse(MessageBuffer& buffer, std::uint32_t seq, std::uint32_t ifindex, const IpAddress& address);
 
 // ip route show [table TABLE] [dev IFINDEX]; 0: any. The kernel filters only on a strict_check
 // socket; without, all routes come. RTM_NEWROUTE, RTM_DELROUTE; groups RTNLGRP_IPV4_ROUTE,

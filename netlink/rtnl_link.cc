@@ -70,6 +70,17 @@ void ReadLinkAttributes(AttributeReader attributes, Link& link) {
   if (lower_elsewhere) link.lower = 0;
 }
 
+// One neighbour, by its key. Neither NLM_F_CREATE nor NLM_F_REPLACE: nothing is made or overwritten.
+void BeginNeigh(MessageBuffer& buffer, std::uint16_t type, std::uint32_t seq, std::uint32_t ifindex,
+                const IpAddress& address, std::uint8_t flags) {
+  ndmsg header{};
+  header.ndm_family = static_cast<std::uint8_t>(address.family());
+  header.ndm_ifindex = static_cast<int>(ifindex);
+  header.ndm_flags = flags;
+  buffer.Begin(type, 0, seq, header);
+  buffer.PutIp(NDA_DST, address);
+}
+
 }  // namespace
 
 void AppendLinkDump(MessageBuffer& buffer, std::uint32_t seq) {
@@ -136,6 +147,14 @@ void AppendNeighDump(MessageBuffer& buffer, std::uint32_t seq, Family family) {
   buffer.Begin(RTM_GETNEIGH, NLM_F_DUMP, seq, header);
 }
 
+void AppendNeighQuery(MessageBuffer& buffer, std::uint32_t seq, std::uint32_t ifindex, const IpAddress& address) {
+  BeginNeigh(buffer, RTM_GETNEIGH, seq, ifindex, address, 0);
+}
+
+void AppendNeighUse(MessageBuffer& buffer, std::uint32_t seq, std::uint32_t ifindex, const IpAddress& address) {
+  BeginNeigh(buffer, RTM_NEWNEIGH, seq, ifindex, address, NTF_USE);
+}
+
 Result<Event<Neigh>> ParseNeigh(const nlmsghdr& message) {
   const auto removed = IsRemoval(message, RTM_NEWNEIGH, "a neighbour");
   if (!removed) return tl::make_unexpected(removed.error());
@@ -150,6 +169,7 @@ Result<Event<Neigh>> ParseNeigh(const nlmsghdr& message) {
   while (attributes.Next()) {
     if (attributes.type() == NDA_DST) neigh.address = attributes.Ip();
     if (attributes.type() == NDA_LLADDR) neigh.lladdr = MacIfOne(attributes);
+    if (attributes.type() == NDA_FLAGS_EXT) neigh.flags_ext = attributes.U32();
   }
   if (!reader.ok() || neigh.address.is_none()) return reader.Malformed("a neighbour");
   return Event<Neigh>{neigh, *removed};

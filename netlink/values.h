@@ -62,8 +62,9 @@ struct Neigh {
   std::uint32_t ifindex = 0;
   IpAddress address{};
   MacAddress lladdr{};
-  std::uint16_t state = 0;  // NUD_*
-  std::uint8_t flags = 0;   // NTF_*
+  std::uint16_t state = 0;      // NUD_*
+  std::uint8_t flags = 0;       // NTF_*
+  std::uint32_t flags_ext = 0;  // NTF_EXT_*
 
   bool operator==(const Neigh&) const = default;
 };

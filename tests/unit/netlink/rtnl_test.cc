@@ -148,6 +148,48 @@ TEST(Neighbours, OneWithoutAddressYetHasNoMac) {
   EXPECT_TRUE(ParseNeigh(buffer.header(0))->value.lladdr.is_zero());
 }
 
+TEST(Neighbours, OneThatTheKernelManagesIsSeen) {
+  ndmsg header{};
+  header.ndm_family = AF_INET;
+  MessageBuffer buffer;
+  buffer.Begin(RTM_NEWNEIGH, 0, 1, header);
+  buffer.PutIp(NDA_DST, IpAddress::V4(10, 0, 0, 9));
+  buffer.PutU32(NDA_FLAGS_EXT, NTF_EXT_MANAGED);
+  EXPECT_EQ(ParseNeigh(buffer.header(0))->value.flags_ext, unsigned{NTF_EXT_MANAGED});
+}
+
+// As `ip neigh get 10.0.0.2 dev DEV` sends it, but for the sequence number.
+TEST(Neighbours, OneIsAskedFor) {
+  MessageBuffer buffer;
+  AppendNeighQuery(buffer, 7, 3, IpAddress::V4(10, 0, 0, 2));
+  EXPECT_EQ(ToHex(buffer.bytes()),
+            "240000001e000100"
+            "0700000000000000"
+            "0200000003000000"
+            "00000000"
+            "080001000a000002");
+}
+
+// Neither NLM_F_CREATE (0x400) nor NLM_F_REPLACE (0x100), and no state: nothing is made or overwritten by it.
+TEST(Neighbours, AUseIsToldInBothFamilies) {
+  MessageBuffer buffer;
+  AppendNeighUse(buffer, 7, 3, IpAddress::V4(10, 0, 0, 2));
+  EXPECT_EQ(ToHex(buffer.bytes()),
+            "240000001c000100"
+            "0700000000000000"
+            "0200000003000000"
+            "00000100"
+            "080001000a000002");
+  buffer.Clear();
+  AppendNeighUse(buffer, 8, 3, *IpAddress::Parse("2001:db8::2"));
+  EXPECT_EQ(ToHex(buffer.bytes()),
+            "300000001c000100"
+            "0800000000000000"
+            "0a00000003000000"
+            "00000100"
+            "1400010020010db8000000000000000000000002");
+}
+
 TEST(Qdiscs, ClsactIsRecognised) {
   const auto event = ParseQdisc(Captured(captured::kClsact).header());
   ASSERT_TRUE(event);
