@@ -57,6 +57,10 @@ struct Agent::Counters {
         troubles(registry.AddCounter("dpuflow_netlink_failures_total", "Reads from the kernel that failed.")),
         sweeps(registry.AddCounter("dpuflow_sweeps_total", "Times that a port's counters were read.")),
         sweep_failures(registry.AddCounter("dpuflow_sweep_failures_total", "Sweeps that failed.")),
+        refreshed(registry.AddAtomicCounter("dpuflow_neighbours_refreshed_total",
+                                            "Times that the kernel was told that hardware uses a stale neighbour.")),
+        refresh_failures(registry.AddAtomicCounter("dpuflow_neighbour_refresh_failures_total",
+                                                   "Times that the kernel could not be told so.")),
         insert_latency(
             registry.AddHistogram("dpuflow_operation_microseconds", "From an operation's issue to its acknowledgement.",
                                   {100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 500000, 1000000})) {}
@@ -65,6 +69,8 @@ struct Agent::Counters {
   metrics::Counter& troubles;
   metrics::Counter& sweeps;
   metrics::Counter& sweep_failures;
+  metrics::AtomicCounter& refreshed;
+  metrics::AtomicCounter& refresh_failures;
   metrics::Histogram& insert_latency;
 };
 
@@ -84,6 +90,7 @@ Agent::Agent(const Config& config, EventLoop& loop, Classifier classifier, Notif
 Agent::~Agent() {
   kernel_events_.Close();  // a thread that waits for room in a queue must not be waited for
   reports_.Close();
+  refresher_.reset();
   watcher_.reset();
   backend_.reset();
   log::FlushSuppressed();
@@ -148,6 +155,19 @@ Result<void> Agent::Connect() {
       [this](std::vector<kernel::KernelEvent> events) { return kernel_events_.Push(std::move(events)); });
   if (!watcher) return tl::make_unexpected(watcher.error());
   watcher_ = std::move(*watcher);
+  return config_.keep_alive ? StartRefresher() : Result<void>();
+}
+
+Result<void> Agent::StartRefresher() {
+  auto refresher = kernel::NeighRefresher::Start([this](const kernel::Refreshed& refreshed) {  // on its thread
+    counters_->refreshed.Add(refreshed.neighs);
+    counters_->refresh_failures.Add(refreshed.failures.size());
+    for (const Error& error : refreshed.failures) {
+      log::Limited("neighbours", log::Level::kWarning, {{"ERRNO", error.code}}, "{}", error);
+    }
+  });
+  if (!refresher) return tl::make_unexpected(refresher.error());
+  refresher_ = std::move(*refresher);
   return {};
 }
 
@@ -168,6 +188,7 @@ void Agent::Advance() {
   ResolveSome(now);
   auditor_->Advance(now);
   TellSources();
+  TellUses();
   IssueOperations(now);
   ports_->Advance(now);
   CheckReady();
@@ -349,6 +370,7 @@ void Agent::TellClassifier() {
 }
 
 void Agent::OnPoll(TimePoint /*now*/) {
+  refreshed_.clear();
   for (const auto& [ifindex, slot] : ports_->slots()) {
     if (slot.state == PortSlot::State::kReady) backend_->Sweep(ifindex);
   }
@@ -380,6 +402,15 @@ void Agent::TellSources() {
         pipeline_.SourceNotTaken(update.port, update.address);  // asked about again by its next packet
       log::Limited("sources", log::Level::kWarning, {{"ERRNO", told.error().code}}, "{}", told.error());
     }
+  }
+}
+
+// Of neighbours that hardware sends to, and that the kernel would let expire. Ports are swept one by one, and a router is
+// the next hop of flows of many ports: it is told once for all of them.
+void Agent::TellUses() {
+  for (const flow::NeighKey& neigh : pipeline_.TakeUsedNeighs()) {
+    if (!refresher_ || !neighs_.CanBeRefreshed(neigh) || !refreshed_.insert(neigh).second) continue;
+    if (!refresher_->TrySubmit(neigh)) counters_->refresh_failures.Add();
   }
 }
 

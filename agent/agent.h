@@ -7,13 +7,15 @@
 //   backend's queue    --> outcomes --+          ^         +--> operations --> backend               |
 //   timers             --> sweeps   --+          +---------------------------------------------------+
 //
-// All state belongs to the loop's thread. Other threads (watcher, programmers, keeper) hand values over in queues.
+// All state belongs to the loop's thread. Other threads (watcher, programmers, keeper) hand values over in queues; the
+// refresher of neighbours has nothing to hand over.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,6 +28,7 @@
 #include "agent/explain.h"
 #include "agent/flow/pipeline.h"
 #include "agent/kernel/mirror.h"
+#include "agent/kernel/neigh_refresher.h"
 #include "agent/kernel/resolver.h"
 #include "agent/kernel/watcher.h"
 #include "agent/offload/tc_backend.h"
@@ -105,6 +108,7 @@ class Agent final : private PortListener, private AuditHost {
 
   Agent(const Config& config, EventLoop& loop, Classifier classifier, Notifier wake);
   Result<void> Connect();
+  Result<void> StartRefresher();
 
   // Each reads what has come, bounded, and leaves the rest for the next turn.
   void ReadKernelEvents();
@@ -123,6 +127,7 @@ class Agent final : private PortListener, private AuditHost {
   void UpdatePorts(TimePoint now);
   void ChooseSwitch();
   void TellSources();
+  void TellUses();
   void ResolveSome(TimePoint now);
   void IssueOperations(TimePoint now);
   void AnswerSyncs(TimePoint now);
@@ -171,6 +176,10 @@ class Agent final : private PortListener, private AuditHost {
   std::unique_ptr<Auditor> auditor_;
   std::unique_ptr<kernel::Resolver> resolver_;
   std::unique_ptr<kernel::Watcher> watcher_;
+  // Null: neighbours are left to expire. Since the last poll the kernel was told about these.
+  std::unique_ptr<kernel::NeighRefresher> refresher_;
+  std::set<flow::NeighKey> refreshed_;
+
   std::vector<flow::Operation> unsent_;  // taken from the pipeline; the backend had no room yet
   bool misses_left_ = false;             // the ring held more than one turn reads
   TimePoint misses_read_;                // all misses from before this have been read

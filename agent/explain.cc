@@ -216,7 +216,7 @@ void AddRoute(Explanation& explanation, const Insight& kernel, const ExplainCont
   }
   explanation.why_path = WhyPath(explanation, context);
   explanation.mtu = path.mtu;
-  if (const netlink::Neigh* neigh = context.neighs.Find(path.egress, path.next_hop)) explanation.neigh = *neigh;
+  if (const netlink::Neigh* neigh = context.neighs.Find({path.egress, path.next_hop})) explanation.neigh = *neigh;
 }
 
 // More than the answer for a flow says: packets for the machine itself never have one.

@@ -61,7 +61,8 @@ Json SettingsView(const Config& config) {
           {"audit_period_ms", config.audit ? config.audit_period.count() : 0},
           {"max_flows", config.max_entries},
           {"programmers", config.programming_threads},
-          {"oversize", config.oversize == Oversize::kTrust ? "trust" : "software"}};
+          {"oversize", config.oversize == Oversize::kTrust ? "trust" : "software"},
+          {"keep_alive", config.keep_alive}};
 }
 
 Json AuditView(const Agent& agent) {

@@ -39,6 +39,7 @@ struct Config {
   std::uint32_t max_entries = 0;  // all tables of all ports together
   Oversize oversize = Oversize::kSoftware;
   bool respect_netfilter = true;  // flows that rules, policies or queues of the kernel's stack concern stay there
+  bool keep_alive = true;         // neighbours that only hardware sends to are kept from expiring while it does
   // [switch]
   std::string devlink;            // "pci/0000:03:00.0"; empty: the only switch there is
   std::uint32_t ingress_mtu = 0;  // bytes; 0: the larger of the representor's and the uplink's MTU

@@ -72,6 +72,10 @@ const std::vector<Setting>& Table() {
        ChoiceKind{{"respect", "ignore"},
                   "respect",
                   [](Config& config, std::size_t index) { config.respect_netfilter = index == 0; }}},
+      {"flows", "keep-alive", "--keep-alive",
+       "The kernel is told of neighbours that hardware sends to; false: those that nothing else uses "
+       "expire.",
+       FlagKind{&Config::keep_alive, true}},
 
       {"switch", "devlink", "--devlink", "The switch to serve; empty: the only one there is.",
        TextKind{&Config::devlink, "", "a devlink handle such as \"pci/0000:03:00.0\", or \"\"", &IsDevlinkOrEmpty}},

@@ -5,7 +5,7 @@
 
 namespace dpuflow::flow {
 
-void ApplySample(Flow& flow, const Sample& sample, TimePoint now) {
+bool ApplySample(Flow& flow, const Sample& sample, TimePoint now) {
   const bool restarted = sample.packets < flow.base.packets;
   const std::uint64_t packets = sample.packets - (restarted ? 0 : flow.base.packets);
   const std::uint64_t bytes = sample.bytes - (restarted ? 0 : flow.base.bytes);
@@ -19,6 +19,7 @@ void ApplySample(Flow& flow, const Sample& sample, TimePoint now) {
   }
   flow.sampled = now;
   flow.base = sample;
+  return packets > 0;
 }
 
 bool IsIdle(const Flow& flow, TimePoint now, Duration idle_time) {

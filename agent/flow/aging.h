@@ -11,8 +11,9 @@
 
 namespace dpuflow::flow {
 
-// Takes one reading into the flow's totals and rates. Totals that went back mean that the filter was replaced.
-void ApplySample(Flow& flow, const Sample& sample, TimePoint now);
+// Takes one reading into the flow's totals and rates; says whether the counter has moved. Totals that went back mean that
+// the filter was replaced.
+bool ApplySample(Flow& flow, const Sample& sample, TimePoint now);
 
 // Nothing has moved for `idle_time`, counted from its programming at first.
 [[nodiscard]] bool IsIdle(const Flow& flow, TimePoint now, Duration idle_time);

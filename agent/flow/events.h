@@ -56,7 +56,7 @@ struct NeighKey {
   std::uint32_t ifindex = 0;
   IpAddress address;
 
-  bool operator==(const NeighKey&) const = default;
+  auto operator<=>(const NeighKey&) const = default;
 };
 
 // What an answer rests on: when one of these changes, the question is asked again.
@@ -66,6 +66,7 @@ struct Dependencies {
   std::vector<std::uint32_t> nexthop_ids;  // the route's nexthop object, and the members of a group
   std::vector<std::uint32_t> links;        // every link that its paths use
   std::vector<NeighKey> neighs;            // every neighbour that its paths use
+  std::optional<NeighKey> next_hop{};      // of these, the one that packets of this flow go to
 
   bool operator==(const Dependencies&) const = default;
 };

@@ -27,9 +27,11 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "agent/flow/events.h"
@@ -131,6 +133,10 @@ class Pipeline {
   [[nodiscard]] std::vector<SourceUpdate> TakeSourceUpdates() { return sources_.TakeUpdates(); }
   [[nodiscard]] std::vector<Operation> TakeOperations(std::size_t most, TimePoint now);
 
+  // The neighbours that hardware has sent packets to, as the counters of the sweeps since the last call show. A route with
+  // several paths: of those only that of a path whose entries were used.
+  [[nodiscard]] std::set<NeighKey> TakeUsedNeighs() { return std::exchange(used_neighs_, {}); }
+
   // The classifier could not be told that this source is valid.
   void SourceNotTaken(std::uint32_t port, const IpAddress& address) { sources_.Revoke(port, address); }
 
@@ -208,6 +214,7 @@ class Pipeline {
   std::deque<std::pair<FlowId, Epoch>> changes_;  // flows to be settled that have an entry
   std::deque<std::pair<FlowId, Epoch>> adds_;     // ... that have none
   std::unordered_map<FlowId, Operation> in_flight_;
+  std::set<NeighKey> used_neighs_;
   PipelineCounters counters_;
 };
 

@@ -23,7 +23,8 @@ void Pipeline::OnSweep(std::uint32_t port, std::span<const Sample> samples, Time
 
 void Pipeline::Judge(Flow& flow, const Sample* sample, TimePoint now) {
   const bool guard = flow.match.table == Table::kGuard;
-  if (sample != nullptr) ApplySample(flow, *sample, now);
+  const bool moved = sample != nullptr && ApplySample(flow, *sample, now);
+  if (moved && flow.wanted && flow.dependencies.next_hop) used_neighs_.insert(*flow.dependencies.next_hop);
   if (sample == nullptr || (guard && !sample->in_hw)) {
     // Gone, or passed over because the dump shifted under the sweep. Writing it again is right in both cases.
     ++counters_.vanished;

@@ -88,7 +88,8 @@ flow::Dependencies DependenciesOf(const netlink::Route& route, const std::vector
   }
   if (path.egress != 0) {
     AddOnce(dependencies.links, path.egress);
-    AddOnce(dependencies.neighs, {path.egress, path.next_hop});
+    dependencies.next_hop = {path.egress, path.next_hop};
+    AddOnce(dependencies.neighs, *dependencies.next_hop);
   }
   return dependencies;
 }

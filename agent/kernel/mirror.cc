@@ -182,13 +182,17 @@ Changes RuleMirror::Reset(const std::vector<netlink::Rule>& all) {
 
 // ---- neighbours -----------------------------------------------------------------------------------------------------
 
+bool CanBeRefreshed(const netlink::Neigh& neigh) {
+  return neigh.state == NUD_STALE && (neigh.flags & NTF_EXT_LEARNED) == 0 && neigh.flags_ext == 0;
+}
+
 NeighMirror::Reachability NeighMirror::Of(const netlink::Neigh& neigh) {
   const bool valid = (neigh.state & kNudValid) != 0;
   return {valid, valid ? neigh.lladdr : MacAddress{}};
 }
 
 Changes NeighMirror::Apply(const netlink::Event<netlink::Neigh>& event) {
-  const Key key{event.value.ifindex, event.value.address};
+  const flow::NeighKey key{event.value.ifindex, event.value.address};
   const auto known = neighs_.find(key);
   const Reachability before = known == neighs_.end() ? Reachability{} : Of(known->second);
   const Reachability now = event.removed ? Reachability{} : Of(event.value);
@@ -198,31 +202,36 @@ Changes NeighMirror::Apply(const netlink::Event<netlink::Neigh>& event) {
     neighs_.erase(known);
   }
   if (now == before) return {};
-  return {flow::NeighChanged{{key.first, key.second}}};
+  return {flow::NeighChanged{key}};
 }
 
 Changes NeighMirror::Reset(const std::vector<netlink::Neigh>& all) {
   Changes changes;
-  std::map<Key, netlink::Neigh> old;
+  std::map<flow::NeighKey, netlink::Neigh> old;
   old.swap(neighs_);
-  for (const netlink::Neigh& neigh : all) neighs_.emplace(Key{neigh.ifindex, neigh.address}, neigh);
-  const auto reachability = [](const std::map<Key, netlink::Neigh>& neighs, const Key& key) {
+  for (const netlink::Neigh& neigh : all) neighs_.emplace(flow::NeighKey{neigh.ifindex, neigh.address}, neigh);
+  const auto reachability = [](const std::map<flow::NeighKey, netlink::Neigh>& neighs, const flow::NeighKey& key) {
     const auto found = neighs.find(key);
     return found == neighs.end() ? Reachability{} : Of(found->second);
   };
   for (const auto& [key, neigh] : neighs_) {
-    if (Of(neigh) != reachability(old, key)) changes.push_back(flow::NeighChanged{{key.first, key.second}});
+    if (Of(neigh) != reachability(old, key)) changes.push_back(flow::NeighChanged{key});
   }
   for (const auto& [key, neigh] : old) {
     const bool gone = !neighs_.contains(key) && Of(neigh).valid;
-    if (gone) changes.push_back(flow::NeighChanged{{key.first, key.second}});
+    if (gone) changes.push_back(flow::NeighChanged{key});
   }
   return changes;
 }
 
-const netlink::Neigh* NeighMirror::Find(std::uint32_t ifindex, const IpAddress& address) const {
-  const auto found = neighs_.find({ifindex, address});
+const netlink::Neigh* NeighMirror::Find(const flow::NeighKey& key) const {
+  const auto found = neighs_.find(key);
   return found == neighs_.end() ? nullptr : &found->second;
+}
+
+bool NeighMirror::CanBeRefreshed(const flow::NeighKey& key) const {
+  const netlink::Neigh* neigh = Find(key);
+  return neigh != nullptr && kernel::CanBeRefreshed(*neigh);
 }
 
 }  // namespace dpuflow::kernel

@@ -94,16 +94,20 @@ class RuleMirror {
   std::vector<netlink::Rule> rules_;
 };
 
+// Whether the kernel may be told that the neighbour is in use (NTF_USE): it is STALE, so that being told makes a
+// difference, and nobody but the kernel looks after it, so that being told takes nothing from it (AppendNeighUse).
+[[nodiscard]] bool CanBeRefreshed(const netlink::Neigh& neigh);
+
 class NeighMirror {
  public:
   Changes Apply(const netlink::Event<netlink::Neigh>& event);
   Changes Reset(const std::vector<netlink::Neigh>& all);
   // As last announced, valid or not; null where the kernel has none.
-  [[nodiscard]] const netlink::Neigh* Find(std::uint32_t ifindex, const IpAddress& address) const;
+  [[nodiscard]] const netlink::Neigh* Find(const flow::NeighKey& key) const;
+  [[nodiscard]] bool CanBeRefreshed(const flow::NeighKey& key) const;
   [[nodiscard]] std::size_t size() const { return neighs_.size(); }
 
  private:
-  using Key = std::pair<std::uint32_t, IpAddress>;
   struct Reachability {  // what a flow sees of a neighbour
     bool valid = false;
     MacAddress lladdr;
@@ -112,7 +116,7 @@ class NeighMirror {
   };
   static Reachability Of(const netlink::Neigh& neigh);
 
-  std::map<Key, netlink::Neigh> neighs_;
+  std::map<flow::NeighKey, netlink::Neigh> neighs_;
 };
 
 }  // namespace dpuflow::kernel

@@ -19,9 +19,9 @@ Flow Offloaded() {
 
 TEST(Aging, ACounterThatMovedIsASignOfLifeAtTheTimeOfTheSample) {
   Flow flow = Offloaded();
-  ApplySample(flow, {1, 10, 1000, true}, kStart + 5s);
+  EXPECT_TRUE(ApplySample(flow, {1, 10, 1000, true}, kStart + 5s));
   EXPECT_EQ(flow.active, kStart + 5s);
-  ApplySample(flow, {1, 10, 1000, true}, kStart + 6s);
+  EXPECT_FALSE(ApplySample(flow, {1, 10, 1000, true}, kStart + 6s));
   EXPECT_EQ(flow.active, kStart + 5s);
   EXPECT_FALSE(IsIdle(flow, kStart + 14s, 10s));
   EXPECT_TRUE(IsIdle(flow, kStart + 15s, 10s));

@@ -69,6 +69,19 @@ TEST_F(Decision, AnOnLinkDestinationDependsOnItsOwnNeighbour) {
   route->nexthops = {{2, {}, 0, 1, false}};
   path.next_hop = question.miss.destination;
   EXPECT_EQ(Ask().dependencies.neighs, (std::vector<flow::NeighKey>{{2, question.miss.destination}}));
+  EXPECT_EQ(Ask().dependencies.next_hop, (flow::NeighKey{2, question.miss.destination}));
+}
+
+TEST_F(Decision, OfSeveralPathsOneNeighbourIsTheNextHop) {
+  route->nexthops = {{2, IpAddress::V4(10, 1, 0, 9), 0, 1, false}, {2, path.next_hop, 0, 1, false}};
+  const Answer answer = Ask();
+  EXPECT_EQ(answer.dependencies.neighs.size(), 2u);
+  EXPECT_EQ(answer.dependencies.next_hop, (flow::NeighKey{2, path.next_hop}));
+}
+
+TEST_F(Decision, APacketThatGoesNowhereHasNoNextHop) {
+  path = {.result = PathAnswer::Result::kUnreachable};
+  EXPECT_EQ(Ask().dependencies.next_hop, std::nullopt);
 }
 
 TEST_F(Decision, AnUnresolvedNeighbourMakesItWait) {

@@ -27,7 +27,7 @@ TEST(NeighMirror, ANewMacFailureAndRemovalAreChanges) {
   (void)mirror.Apply(Event<netlink::Neigh>{Neigh(NUD_REACHABLE)});
   EXPECT_EQ(mirror.Apply(Event<netlink::Neigh>{Neigh(NUD_REACHABLE, "0a:00:00:00:00:02")}).size(), 1u);
   EXPECT_EQ(mirror.Apply(Event<netlink::Neigh>{Neigh(NUD_FAILED)}).size(), 1u);
-  EXPECT_EQ(mirror.Find(5, IpAddress::V4(10, 0, 0, 1))->state, NUD_FAILED);
+  EXPECT_EQ(mirror.Find({5, IpAddress::V4(10, 0, 0, 1)})->state, NUD_FAILED);
   EXPECT_TRUE(mirror.Apply({Neigh(NUD_FAILED), true}).empty()) << "it was of no use before";
   EXPECT_EQ(mirror.size(), 0u);
 }
@@ -35,6 +35,32 @@ TEST(NeighMirror, ANewMacFailureAndRemovalAreChanges) {
 TEST(NeighMirror, AnIncompleteEntryThatWasUnknownIsNoChange) {
   NeighMirror mirror;
   EXPECT_TRUE(mirror.Apply(Event<netlink::Neigh>{Neigh(NUD_INCOMPLETE)}).empty());
+}
+
+TEST(NeighMirror, OnlyAStaleNeighbourOfTheKernelsOwnCanBeRefreshed) {
+  const flow::NeighKey key{5, IpAddress::V4(10, 0, 0, 1)};
+  NeighMirror mirror;
+  EXPECT_FALSE(mirror.CanBeRefreshed(key)) << "not there";
+  for (const int state : {NUD_REACHABLE, NUD_DELAY, NUD_PROBE, NUD_PERMANENT, NUD_NOARP, NUD_INCOMPLETE, NUD_FAILED}) {
+    (void)mirror.Apply(Event<netlink::Neigh>{Neigh(static_cast<std::uint16_t>(state))});
+    EXPECT_FALSE(mirror.CanBeRefreshed(key)) << state;
+  }
+  (void)mirror.Apply(Event<netlink::Neigh>{Neigh(NUD_STALE)});
+  EXPECT_TRUE(mirror.CanBeRefreshed(key));
+  EXPECT_FALSE(mirror.CanBeRefreshed({6, key.address})) << "another device's";
+
+  netlink::Neigh learned = Neigh(NUD_STALE);
+  learned.flags = NTF_EXT_LEARNED;
+  netlink::Neigh managed = Neigh(NUD_STALE);
+  managed.flags_ext = NTF_EXT_MANAGED;
+  for (const netlink::Neigh& of_others : {learned, managed}) {
+    (void)mirror.Reset({of_others});
+    EXPECT_FALSE(mirror.CanBeRefreshed(key));
+  }
+  (void)mirror.Reset({Neigh(NUD_STALE)});
+  EXPECT_TRUE(mirror.CanBeRefreshed(key));
+  (void)mirror.Apply({Neigh(NUD_STALE), true});
+  EXPECT_FALSE(mirror.CanBeRefreshed(key)) << "gone";
 }
 
 TEST(NeighMirror, AResetSaysWhatDiffers) {

@@ -25,6 +25,7 @@ class World {
   inline static const MacAddress kPodMac{{0x0a, 0, 0, 0, 0, 0x07}};
   inline static const MacAddress kPeerMac{{0x0b, 0, 0, 0, 0, 0x01}};
   inline static const IpAddress kPodAddress = IpAddress::V4(10, 0, 7, 2);
+  inline static const NeighKey kRouter{kUplink, IpAddress::V4(10, 1, 0, 1)};
   inline static const IpAddress kServer = IpAddress::V4(192, 0, 2, 1);
 
   explicit World(Limits limits = {}) : pipeline(limits) {
@@ -57,7 +58,8 @@ class World {
     answer.dependencies.route = IpPrefix::Canonical(destination, 24);
     answer.dependencies.table = 254;
     answer.dependencies.links = {kUplink};
-    answer.dependencies.neighs = {{kUplink, IpAddress::V4(10, 1, 0, 1)}};
+    answer.dependencies.neighs = {kRouter};
+    answer.dependencies.next_hop = kRouter;
     routes[destination] = answer;
   }
   void Unroute(const IpAddress& destination) { routes.erase(destination); }

@@ -40,6 +40,7 @@ TEST(Config, AnEmptyDocumentMeansDefaults) {
   EXPECT_EQ(config->max_entries, 65536u);
   EXPECT_EQ(config->oversize, Oversize::kSoftware);
   EXPECT_TRUE(config->respect_netfilter);
+  EXPECT_TRUE(config->keep_alive);
   EXPECT_EQ(config->devlink, "");
   EXPECT_EQ(config->ingress_mtu, 0u);
   EXPECT_TRUE(config->classifier_forward);
@@ -59,6 +60,7 @@ TEST(Config, EverySettingCanBeSet) {
       max-entries = 1
       oversize = "trust"
       netfilter = "ignore"
+      keep-alive = false
       [switch]
       devlink = "pci/0000:03:00.0"
       ingress-mtu = 9000
@@ -82,6 +84,7 @@ TEST(Config, EverySettingCanBeSet) {
                              .max_entries = 1,
                              .oversize = Oversize::kTrust,
                              .respect_netfilter = false,
+                             .keep_alive = false,
                              .devlink = "pci/0000:03:00.0",
                              .ingress_mtu = 9000,
                              .classifier_forward = false,
@@ -117,11 +120,11 @@ const Bad kBad[] = {
         "f.toml:2: flows.poll-period: expected a duration from 100ms to 1m, such as \"1s\", found \"often\""},
     Bad{"[flows]\nidle-tme = \"30s\"",
         "f.toml:2: unknown key \"idle-tme\" in [flows]: expected idle-time, poll-period, max-entries, oversize, "
-        "netfilter; "
+        "netfilter, keep-alive; "
         "did you mean \"idle-time\"?"},
     Bad{"[flows]\ncolour = 1",
         "f.toml:2: unknown key \"colour\" in [flows]: expected idle-time, poll-period, max-entries, oversize, "
-        "netfilter"},
+        "netfilter, keep-alive"},
     Bad{"[agent]\nidle-time = \"30s\"", "f.toml:2: \"idle-time\" belongs in [flows], found in [agent]"},
     Bad{"idle-time = \"30s\"", "f.toml:1: \"idle-time\" belongs in [flows]"},
     Bad{"\n[flow]\nidle-time = \"30s\"",

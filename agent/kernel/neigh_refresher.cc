@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/kernel/neigh_refresher.h"
+
+#include <cerrno>
+#include <chrono>
+#include <optional>
+#include <utility>
+
+#include "agent/kernel/mirror.h"
+#include "netlink/rtnl.h"
+
+namespace dpuflow::kernel {
+namespace {
+
+constexpr std::size_t kQueue = 65536;  // above any gc_thresh3 that is in use
+constexpr std::size_t kBatch = 256;
+
+// With its device; or between its look-up and its use, which the kernel then refuses ("Neighbor entry is now dead").
+bool IsGone(const Error& error) {
+  const bool died = error.code == EPERM && error.extack.find("dead") != std::string::npos;
+  return error.code == ENOENT || error.code == ENODEV || died;
+}
+
+// As it is now; nothing where it is gone.
+Result<std::optional<netlink::Neigh>> Read(const Result<netlink::Message>& answer) {
+  if (!answer) {
+    if (IsGone(answer.error())) return std::nullopt;
+    return tl::make_unexpected(answer.error());
+  }
+  auto neigh = netlink::ParseNeigh(answer->header());
+  if (!neigh) return tl::make_unexpected(neigh.error());
+  return neigh->value;
+}
+
+}  // namespace
+
+Refreshed Refresh(netlink::Socket& socket, std::span<const flow::NeighKey> neighs) {
+  netlink::MessageBuffer questions;
+  for (const flow::NeighKey& neigh : neighs) {
+    netlink::AppendNeighQuery(questions, socket.NextSeq(), neigh.ifindex, neigh.address);
+  }
+  Refreshed refreshed;
+  netlink::MessageBuffer uses;
+  for (const Result<netlink::Message>& answer : socket.AskBatch(questions, "look at a neighbour")) {
+    const auto neigh = Read(answer);
+    if (!neigh) {
+      refreshed.failures.push_back(neigh.error());
+    } else if (*neigh && CanBeRefreshed(**neigh)) {
+      netlink::AppendNeighUse(uses, socket.NextSeq(), (*neigh)->ifindex, (*neigh)->address);
+    }
+  }
+  for (const netlink::BatchResult& result : socket.TransactBatch(uses, "tell of a neighbour's use")) {
+    if (result.done()) {
+      ++refreshed.neighs;
+    } else if (!IsGone(result.error)) {
+      refreshed.failures.push_back(result.error);
+    }
+  }
+  return refreshed;
+}
+
+NeighRefresher::NeighRefresher(netlink::Socket socket, Sink sink)
+    : socket_(std::move(socket)), neighs_(kQueue), sink_(std::move(sink)) {
+  thread_ = std::thread([this] { Run(); });
+}
+
+NeighRefresher::~NeighRefresher() {
+  neighs_.Close();
+  thread_.join();
+}
+
+Result<std::unique_ptr<NeighRefresher>> NeighRefresher::Start(Sink sink) {
+  netlink::SocketOptions options;
+  options.receive_buffer = 1 << 20;
+  auto socket = netlink::Socket::Open(options);
+  if (!socket) return tl::make_unexpected(socket.error());
+  return std::unique_ptr<NeighRefresher>(new NeighRefresher(std::move(*socket), std::move(sink)));
+}
+
+void NeighRefresher::Run() {
+  while (true) {
+    const std::vector<flow::NeighKey> neighs = neighs_.PopBatch(kBatch, std::chrono::hours(1));
+    if (neighs.empty() && neighs_.closed()) return;
+    const Refreshed refreshed = Refresh(socket_, neighs);
+    if (!(refreshed == Refreshed{})) sink_(refreshed);
+  }
+}
+
+}  // namespace dpuflow::kernel
