@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <set>
 #include <utility>
 
 #include "agent/daemon/log.h"
@@ -294,14 +295,22 @@ void Agent::ReadReports() {
 
 void Agent::Apply(offload::Report report, TimePoint now) {
   if (auto* outcomes = std::get_if<offload::Outcomes>(&report)) {
+    std::set<std::uint32_t> lost;
     for (const flow::Outcome& outcome : *outcomes) {
       if (outcome.error) {
         log::Limited("refused", log::Level::kInfo, {{"FLOW", outcome.flow}, {"ERRNO", outcome.error->code}}, "{}",
                      *outcome.error);
       }
+      const flow::Flow* flow = pipeline_.flows().Find(outcome.flow);
+      if (outcome.error && flow != nullptr && offload::FootingIsGone(*outcome.error)) lost.insert(flow->match.port);
       const auto latency = std::chrono::duration_cast<std::chrono::microseconds>(now - outcome.issued);
       counters_->insert_latency.Observe(static_cast<std::uint64_t>(latency.count()));
       pipeline_.OnOutcome(outcome, now);
+    }
+    for (const std::uint32_t ifindex : lost) {
+      log::Warning({{"PORT", links_.Name(ifindex)}}, "the qdisc of {} has been deleted; the port is prepared again",
+                   links_.Name(ifindex));
+      ports_->OnFootingLost(ifindex);
     }
   } else if (const auto* prepared = std::get_if<offload::PortPrepared>(&report)) {
     // A port that checks sources must do so from its first entry on.

@@ -52,6 +52,7 @@ void PortManager::Update(std::map<std::uint32_t, kernel::SwitchPort> found, flow
     if (found.contains(ifindex)) continue;
     uplink_changed |= slot.info.role == kernel::PortRole::kUplink;
     slot.info.refusal.clear();  // nothing to come back to
+    slot.again = false;
     if (slot.state != PortSlot::State::kReleasing) Leave(ifindex, slot);
   }
   for (auto& [ifindex, port] : found) {
@@ -121,6 +122,7 @@ void PortManager::OnReleased(const offload::PortReleased& report, flow::TimePoin
   const auto found = slots_.find(report.port);
   if (found == slots_.end() || found->second.state != PortSlot::State::kReleasing) return;
   PortSlot& slot = found->second;
+  if (std::exchange(slot.again, false) && slot.info.refusal.empty() && !closing_) return Prepare(slot);
   if (slot.info.refusal.empty()) {  // gone, or we are closing; if it is there again, Update finds it anew
     slots_.erase(found);
     return;
@@ -129,6 +131,13 @@ void PortManager::OnReleased(const offload::PortReleased& report, flow::TimePoin
   slot.refusal = slot.info.refusal;
   slot.hint = slot.info.hint;
   listener_.PortRefused(slot);
+}
+
+void PortManager::OnFootingLost(std::uint32_t ifindex) {
+  const auto found = slots_.find(ifindex);
+  if (found == slots_.end() || found->second.state != PortSlot::State::kReady) return;
+  found->second.again = true;
+  Leave(ifindex, found->second);
 }
 
 void PortManager::Advance(flow::TimePoint now) {

@@ -8,6 +8,7 @@
 //              ^                                    | refused ----------+   |
 //              +----------------------------------------------------- ------+
 //   ready --taken by somebody else--> releasing --(our things are off it)--> refused
+//   ready --its qdisc is deleted----> releasing --(nothing is left on it)--> preparing
 //   any   --the netdev is gone------> (forgotten)
 //
 // Lives on the loop. Drives the backend and the pipeline; the classifier is told which ports take part.
@@ -34,6 +35,7 @@ struct PortSlot {
   std::string hint;
   flow::TimePoint retry_at;  // when refused by the backend: tried again then
   bool offload = true;       // the operator's switch
+  bool again = false;        // to be prepared once it has been released
 };
 
 // Tells the classifier that a port takes part from now on, or no longer does.
@@ -57,6 +59,8 @@ class PortManager {
   void Update(std::map<std::uint32_t, kernel::SwitchPort> found, flow::TimePoint now);
   void OnPrepared(const offload::PortPrepared& report, flow::TimePoint now);
   void OnReleased(const offload::PortReleased& report, flow::TimePoint now);
+  // The qdisc that filters hang on has been deleted, and everything of ours with it: the port is prepared anew.
+  void OnFootingLost(std::uint32_t ifindex);
   // Releases what no longer has operations under way, and tries refused ports again.
   void Advance(flow::TimePoint now);
   // Tells the pipeline of sources that a port checks. Read each second.

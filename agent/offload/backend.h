@@ -25,6 +25,10 @@ namespace dpuflow::offload {
 
 using Outcomes = std::vector<flow::Outcome>;
 
+// An operation failed because the qdisc that the port's filters hang on is not there any more ("Parent Qdisc doesn't exists"):
+// the port is to be released, and prepared again.
+[[nodiscard]] bool FootingIsGone(const Error& error);
+
 // A port is ready for operations, or is left alone for `refusal`, which `hint`, a command, ends.
 struct PortPrepared {
   std::uint32_t port = 0;

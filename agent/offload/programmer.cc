@@ -8,7 +8,7 @@
 #include <optional>
 #include <utility>
 
-#include "agent/offload/comparison.h"
+#include "agent/offload/backend.h"
 #include "netlink/tc.h"
 
 namespace dpuflow::offload {
@@ -38,11 +38,8 @@ std::string Describe(const Job& job) {
                      id.handle);
 }
 
-// To be removed, and not there: with its chain, its qdisc (EINVAL, "Parent Qdisc doesn't exists") or its port.
-bool IsGone(const Error& error) {
-  const bool no_qdisc = error.code == EINVAL && error.extack.find("Qdisc") != std::string::npos;
-  return error.code == ENOENT || error.code == ENODEV || no_qdisc;
-}
+// To be removed, and not there: with its chain, its qdisc or its port.
+bool IsGone(const Error& error) { return error.code == ENOENT || error.code == ENODEV || FootingIsGone(error); }
 
 // What the kernel says it installed against what was asked for.
 std::optional<Error> Compare(const Job& job, const nlmsghdr& message) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/offload/tc_backend.h"
 
+#include <cerrno>
 #include <chrono>
 #include <ctime>
 #include <optional>
@@ -21,6 +22,10 @@ std::chrono::nanoseconds ThreadCpu() {
 }
 
 }  // namespace
+
+bool FootingIsGone(const Error& error) {
+  return error.code == EINVAL && error.extack.find("Qdisc") != std::string::npos;
+}
 
 TcBackend::TcBackend(PortKeeper keeper, ReportSink sink)
     : sink_(std::move(sink)), keeper_(std::move(keeper)), requests_(kMaxRequests) {}

@@ -294,6 +294,30 @@ TEST_F(PortManagerTest, APortThatIsBackBeforeItWasReleasedTakesPartInTheEnd) {
   EXPECT_TRUE(TakesPart(kPod));
 }
 
+TEST_F(PortManagerTest, APortWhoseQdiscIsDeletedIsReleasedAndPreparedAgain) {
+  MakeReady(pod_);
+  ASSERT_TRUE(manager_.SetOffload(kPod, false, now_));
+  Acknowledge();
+  manager_.OnFootingLost(kPod);
+  manager_.OnFootingLost(kPod);  // each failed operation says so
+  EXPECT_FALSE(TakesPart(kPod));
+  manager_.Advance(now_);
+  Released(kPod);
+  EXPECT_EQ(backend_.TakeAsked(), (Asked{"release 7", "prepare pf0vf0"}));
+  Prepared(kPod);
+  EXPECT_TRUE(TakesPart(kPod));
+  EXPECT_FALSE(Slot(kPod)->offload) << "the operator's switch stays";
+}
+
+TEST_F(PortManagerTest, APortThatGoesWithItsQdiscIsForgotten) {
+  MakeReady(pod_);
+  manager_.OnFootingLost(kPod);
+  Find({});
+  manager_.Advance(now_);
+  Released(kPod);
+  EXPECT_EQ(Slot(kPod), nullptr);
+}
+
 TEST_F(PortManagerTest, AReportAboutAPortThatIsGoneIsIgnored) {
   Find({pod_});
   Find({});
