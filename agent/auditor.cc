@@ -29,7 +29,7 @@ nanoseconds ThreadCpu() {
 
 std::string InWords(const flow::Answer& answer, const flow::Flow& flow) {
   if (answer.source == flow::SourceVerdict::kInvalid) return "nothing: the source is not valid";
-  if (answer.verdict != flow::Answer::Verdict::kForward) return fmt::format("nothing: {}", answer.reason);
+  if (answer.verdict != flow::Answer::Verdict::kForward) return fmt::format("nothing: {}", answer.reason.text);
   return offload::InWords(offload::ToFilter({flow.match, flow::RouteTo{answer.adjacency}}, flow.id, flow.section));
 }
 

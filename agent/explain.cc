@@ -226,7 +226,7 @@ std::string WhyNotForwarded(const Insight& kernel, const flow::Miss& packet, con
     if (route && route->type == RTN_LOCAL) return "it is for this machine itself" + ControlName(packet);
     if (route && route->type == RTN_BROADCAST) return "it is a broadcast";
     if (!route && (route.error().code == ENETUNREACH || route.error().code == EHOSTUNREACH)) return "no route";
-    return kernel.answer.reason;
+    return kernel.answer.reason.text;
   };
   switch (kernel.path.result) {
     case PathAnswer::Result::kLocal:
@@ -237,7 +237,7 @@ std::string WhyNotForwarded(const Insight& kernel, const flow::Miss& packet, con
       return fmt::format("forwarding is off at {} (sysctl net.{}.forwarding)", context.port.info.link.name,
                          packet.destination.is_v6() ? "ipv6.conf.all" : "ipv4.conf." + context.port.info.link.name);
     default:
-      return kernel.answer.reason;
+      return kernel.answer.reason.text;
   }
 }
 
@@ -286,7 +286,7 @@ void Decide(Explanation& explanation, const std::optional<Insight>& kernel, cons
   if (RefusedByPort(explanation, context.port) || RefusedByHeaders(explanation, context)) return;
   if (!kernel) return Refuse(explanation, "the kernel cannot be asked about it");
   explanation.decision = kernel->answer.verdict;
-  explanation.reason = kernel->answer.reason;
+  explanation.reason = kernel->answer.reason.text;
   if (explanation.decision == Decision::kSoftware) {
     Refuse(explanation, WhyNotForwarded(*kernel, explanation.packet, context));
   }
@@ -344,7 +344,7 @@ std::string Obstacle(const Explanation& explanation, const ExplainContext& conte
     const flow::Flow* flow = flows.Find(id);
     if (flow->match.table != Table::kGuard || flow->installed) continue;
     return flow->reason.empty() ? "the port's guards are being installed"
-                                : fmt::format("a guard was refused: {}", flow->reason);
+                                : fmt::format("a guard was refused: {}", flow->reason.text);
   }
   if (explanation.key && explanation.key->portless) {
     return "the path depends on ports: as a fragment it stays in software, else name them (sport, dport)";
@@ -352,7 +352,7 @@ std::string Obstacle(const Explanation& explanation, const ExplainContext& conte
   if (HasEntry(explanation, Table::kGuard)) return "a guard hands packets from this source to software";
   for (const flow::Flow& flow : explanation.entries) {
     const bool refused = flow.refusals > 0 || (flow.match.table == Table::kL3 && flow.section == 0);
-    if (refused && !flow.wanted && !HasEntry(explanation, flow.match.table)) return flow.reason;
+    if (refused && !flow.wanted && !HasEntry(explanation, flow.match.table)) return flow.reason.text;
   }
   if (!HasEntry(explanation, Table::kL3) && context.pipeline.full()) {
     return fmt::format("the limit of {} entries is reached (flows.max-entries)", context.pipeline.limits().max_entries);

@@ -57,6 +57,10 @@ void CollectPipeline(const flow::Pipeline& pipeline, Collector& into) {
   for (const auto& [code, count] : counters.refusals) {
     into.Count("dpuflow_hw_refused_total", {{"errno", ErrnoName(code)}}, count, "Operations that failed, by errno.");
   }
+  for (std::size_t i = 1; i < flow::kWhys; ++i) {
+    into.Count("dpuflow_flows_kept_total", {{"why", std::string(ToString(static_cast<flow::Why>(i)))}},
+               counters.reasons[i], "Times that a flow was kept or taken out of hardware, by why.");
+  }
   into.Count("dpuflow_flows_expired_total", {}, counters.expired, "Entries removed because their counter stood still.");
   into.Count("dpuflow_flows_vanished_total", {}, counters.vanished, "Entries that somebody else took out of hardware.");
   into.Gauge("dpuflow_operations_in_flight", {}, pipeline.in_flight(), "Operations under way.");

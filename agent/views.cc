@@ -81,7 +81,10 @@ Json FlowView(const Flow& flow, const NameOf& name_of, flow::TimePoint now) {
   view["match"] = MatchView(flow.match);
   view["actions"] = ActionsView(rule, name_of);
   view["state"] = std::string(ToString(flow.state()));
-  if (!flow.reason.empty()) view["reason"] = flow.reason;
+  if (!flow.reason.empty()) {
+    view["reason"] = flow.reason.text;
+    view["why"] = std::string(ToString(flow.reason.why));
+  }
   view["age_ms"] = Milliseconds(now - flow.created);
   view["idle_ms"] = Milliseconds(now - std::max(flow.active, flow.programmed));
   view["packets"] = flow.packets;

@@ -45,6 +45,11 @@ std::string RouteLine(const Json& flow) {
   return Paragraph(4, words);
 }
 
+// "neighbour: waits for the neighbour 192.0.2.9"
+std::string ReasonText(const Json& flow) {
+  return (Has(flow, "why") ? Text(flow, "why") + ": " : "") + Text(flow, "reason", "");
+}
+
 std::string CounterLine(const Json& flow) {
   return Paragraph(
       4, {"age " + FormatTime(Number(flow, "age_ms")), "idle " + FormatTime(Number(flow, "idle_ms")),
@@ -71,10 +76,10 @@ std::string FlowList::Add(const Json& flow) {
   // A flow that is not in hardware has neither of the two; why it is not takes their place.
   const bool counts = state == "offloaded";
   const std::string idle = counts ? FormatTime(Number(flow, "idle_ms")) : "-";
-  const std::string rate = counts ? FormatRate(Number(flow, "packets_per_second"), "pps") : Text(flow, "reason", "");
+  const std::string rate = counts ? FormatRate(Number(flow, "packets_per_second"), "pps") : ReasonText(flow);
   std::string below;
   if (style_.details) below += Paragraph(4, MatchWords(flow)) + ActionLine(flow) + RouteLine(flow) + TcLine(flow);
-  if (style_.details && counts && Has(flow, "reason")) below += "    reason " + Text(flow, "reason") + "\n";
+  if (style_.details && counts && Has(flow, "reason")) below += "    reason " + ReasonText(flow) + "\n";
   if (style_.statistics) below += CounterLine(flow);
   table_.Add({{Text(flow, "id"), Color::kNone},
               {ShortTable(Text(flow, "table")), Color::kNone},

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/flow/reason.h"
 #include "agent/flow/rule.h"
 #include "netlink/error.h"
 
@@ -90,7 +91,7 @@ struct Answer {
   bool uniform =
       true;  // the same for every packet to this destination; else others may need fields that this one does not
   Adjacency adjacency;
-  std::string reason;  // for people: why it waits or stays in software
+  Reason reason;  // why it waits or stays in software
   Dependencies dependencies;
 
   bool operator==(const Answer&) const = default;

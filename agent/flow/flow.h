@@ -36,7 +36,7 @@ struct Flow {
   bool dirty = false;                        // stands among the flows to be asked about
   bool answered = false;                     // the kernel has been asked at least once
   bool waiting = false;                      // the answer was kWait
-  std::string reason;                        // why it waits, stays in software or was refused
+  Reason reason;                             // why it waits, stays in software or was refused
   Dependencies dependencies;
   Miss miss;  // the last one whose source was valid: with it the question is asked again
 

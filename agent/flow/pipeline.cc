@@ -17,14 +17,15 @@ void Pipeline::Want(Flow& flow, const Rule& rule, TimePoint now) {
     if (now < flow.retry_after) return;  // refused lately; the reason stands
     if (flow.match.table != Table::kGuard) {
       if (full()) {
-        flow.reason = fmt::format("the limit of {} entries is reached (flows.max-entries)", limits_.max_entries);
+        Explain(flow, {Why::kLimit,
+                       fmt::format("the limit of {} entries is reached (flows.max-entries)", limits_.max_entries)});
         return;
       }
       ++wanted_;
     }
   }
   flow.wanted = rule;
-  flow.reason.clear();
+  flow.reason = {};
   Settle(flow.id);
 }
 
@@ -182,7 +183,7 @@ void Pipeline::OnAnswer(const Answer& answer, TimePoint now) {
     // The port has gone since.
   } else if (question.fresh) {
     // A packet with a bad source says nothing about the destination: it decides nothing for others.
-    if (refused_source && flow != nullptr && !flow->answered) flow->reason = answer.reason;
+    if (refused_source && flow != nullptr && !flow->answered) Explain(*flow, answer.reason);
     if (!refused_source) flow = Reshape(answer, now);
     if (!refused_source && flow != nullptr) Apply(*flow, port->second, answer, now);
   } else if (flow == nullptr || flow->leaving) {
@@ -192,7 +193,7 @@ void Pipeline::OnAnswer(const Answer& answer, TimePoint now) {
   } else if (refused_source) {
     // The source with which it was asked has become invalid. Others may not have: the next packet asks with its own.
     flow->answered = false;
-    flow->reason = answer.reason;
+    Explain(*flow, answer.reason);
     Unwant(*flow);
   } else if ((flow = Reshape(answer, now)) != nullptr) {
     Apply(*flow, port->second, answer, now);
@@ -241,14 +242,14 @@ void Pipeline::Apply(Flow& flow, const PortState& port, const Answer& answer, Ti
 
   if (answer.verdict != Answer::Verdict::kForward) {
     ++(flow.waiting ? counters_.answers_wait : counters_.answers_software);
-    flow.reason = answer.reason;
+    Explain(flow, answer.reason);
     Unwant(flow);
     return;
   }
   ++counters_.answers_forward;
   table_.FindSection(flow);
-  if (std::string why = WhyNot(flow, port, now); !why.empty()) {
-    flow.reason = std::move(why);
+  if (Reason why = WhyNot(flow, port, now); !why.empty()) {
+    Explain(flow, std::move(why));
     Unwant(flow);
     return;
   }
@@ -256,15 +257,15 @@ void Pipeline::Apply(Flow& flow, const PortState& port, const Answer& answer, Ti
   if (flow.wanted && (first || answer.question.fresh)) EnsureLayer2(port, miss, now);
 }
 
-std::string Pipeline::WhyNot(const Flow& flow, const PortState& state, TimePoint now) const {
-  if (!state.port.offload) return "offload is switched off (dpuflowctl offload)";
+Reason Pipeline::WhyNot(const Flow& flow, const PortState& state, TimePoint now) const {
+  if (!state.port.offload) return {Why::kOffloadOff, "offload is switched off (dpuflowctl offload)"};
   // A guard that is still on its way keeps new entries out; it does not throw old ones out.
   if (state.guards_missing > 0 && (!flow.installed || !state.guard_refusal.empty())) {
-    return state.guard_refusal.empty() ? "the port's guards are being installed"
-                                       : fmt::format("a guard was refused: {}", state.guard_refusal);
+    return {Why::kGuards, state.guard_refusal.empty() ? "the port's guards are being installed"
+                                                      : fmt::format("a guard was refused: {}", state.guard_refusal)};
   }
-  if (flow.match.portless) return "a fragment, or without ports, and the path depends on ports";
-  if (flow.section == 0) return "the L3 table has no section left for keys of this shape";
+  if (flow.match.portless) return {Why::kPortless, "a fragment, or without ports, and the path depends on ports"};
+  if (flow.section == 0) return {Why::kShapes, "the L3 table has no section left for keys of this shape"};
   if (!flow.wanted && now < flow.retry_after) return flow.reason;
   return {};
 }
@@ -369,9 +370,14 @@ void Pipeline::OnOutcome(const Outcome& outcome, TimePoint now) {
   cause_ = ledger_.now();
 }
 
+void Pipeline::Explain(Flow& flow, Reason reason) {
+  if (flow.reason.why != reason.why) ++counters_.reasons[static_cast<std::size_t>(reason.why)];
+  flow.reason = std::move(reason);
+}
+
 void Pipeline::Refused(Flow& flow, const Error& error, TimePoint now) {
   ++counters_.refusals[error.code];
-  flow.reason = ToString(error);
+  Explain(flow, {Why::kRefused, ToString(error)});
   const unsigned doublings = std::min(flow.refusals++, 16u);
   flow.retry_after = now + std::min(limits_.retry_max, limits_.retry_min * (1u << doublings));
   // What is wanted could not be had. An older rule that still stands would be wrong: it goes, and software takes over.

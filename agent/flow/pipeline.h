@@ -21,6 +21,7 @@
 // and hands answers and outcomes back.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -85,8 +86,9 @@ struct PipelineCounters {
   std::uint64_t replaces = 0;
   std::uint64_t removes = 0;
   std::uint64_t expired = 0;
-  std::uint64_t vanished = 0;             // entries that someone else took out of the hardware
-  std::map<int, std::uint64_t> refusals;  // by errno
+  std::uint64_t vanished = 0;                  // entries that someone else took out of the hardware
+  std::map<int, std::uint64_t> refusals;       // by errno
+  std::array<std::uint64_t, kWhys> reasons{};  // times that a flow was kept or taken out of hardware, by Why
 };
 
 class Pipeline {
@@ -186,8 +188,9 @@ class Pipeline {
   // The flow that an answer is about. Those of its target whose keys do not fit the answer's fields leave. Null: no room.
   Flow* Reshape(const Answer& answer, TimePoint now);
   void EnsureLayer2(const PortState& state, const Miss& miss, TimePoint now);
-  [[nodiscard]] std::string WhyNot(const Flow& flow, const PortState& state, TimePoint now) const;
+  [[nodiscard]] Reason WhyNot(const Flow& flow, const PortState& state, TimePoint now) const;
   void Refused(Flow& flow, const Error& error, TimePoint now);
+  void Explain(Flow& flow, Reason reason);  // why it is not in hardware; counted where it is news
   // pipeline_changes.cc
   void RevokeSources(const Change& change);
   void MarkDirty(Flow& flow);

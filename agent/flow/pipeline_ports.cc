@@ -71,7 +71,7 @@ void Pipeline::CountGuards(PortState& state) {
     const Flow* flow = table_.Find(id);
     if (flow->match.table != Table::kGuard || flow->leaving || flow->installed) continue;
     ++state.guards_missing;
-    if (!flow->wanted) state.guard_refusal = flow->reason;
+    if (!flow->wanted) state.guard_refusal = flow->reason.text;
   }
 }
 

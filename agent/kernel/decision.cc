@@ -11,24 +11,26 @@ namespace dpuflow::kernel {
 namespace {
 
 using flow::Answer;
+using flow::Reason;
+using flow::Why;
 
 // Why the kernel would not forward at all; nothing where it would.
-std::optional<std::string> NotForwarded(const PathAnswer& path) {
+std::optional<Reason> NotForwarded(const PathAnswer& path) {
   switch (path.result) {
     case PathAnswer::Result::kLocal:
-      return "for this machine itself, not unicast, or without a route";
+      return Reason{Why::kLocal, "for this machine itself, not unicast, or without a route"};
     case PathAnswer::Result::kBlackhole:
-      return "the route is a blackhole";
+      return Reason{Why::kBlackhole, "the route is a blackhole"};
     case PathAnswer::Result::kUnreachable:
-      return "no route";
+      return Reason{Why::kUnreachable, "no route"};
     case PathAnswer::Result::kProhibit:
-      return "the route prohibits it";
+      return Reason{Why::kProhibit, "the route prohibits it"};
     case PathAnswer::Result::kForwardingOff:
-      return "forwarding is off at the ingress (sysctl net.ipv4.ip_forward)";
+      return Reason{Why::kForwardingOff, "forwarding is off at the ingress (sysctl net.ipv4.ip_forward)"};
     case PathAnswer::Result::kTunnel:
-      return "the route leads into a lightweight tunnel";
+      return Reason{Why::kTunnel, "the route leads into a lightweight tunnel"};
     case PathAnswer::Result::kFailed:
-      return fmt::format("the route lookup failed ({})", ErrnoName(path.error));
+      return Reason{Why::kLookupFailed, fmt::format("the route lookup failed ({})", ErrnoName(path.error))};
     case PathAnswer::Result::kForward:
     case PathAnswer::Result::kNoNeigh:
     case PathAnswer::Result::kTooBig:
@@ -37,14 +39,14 @@ std::optional<std::string> NotForwarded(const PathAnswer& path) {
   return std::nullopt;
 }
 
-std::string RouteErrorText(const Error& error) {
+Reason RouteErrorReason(const Error& error) {
   switch (error.code) {
     case EXDEV:
-      return "the source fails the reverse-path check (rp_filter)";
+      return {Why::kReversePath, "the source fails the reverse-path check (rp_filter)"};
     case EINVAL:
-      return "the source is not acceptable (martian)";
+      return {Why::kMartian, "the source is not acceptable (martian)"};
     default:
-      return fmt::format("the kernel refuses it ({})", ErrnoName(error.code));
+      return {Why::kLookupFailed, fmt::format("the kernel refuses it ({})", ErrnoName(error.code))};
   }
 }
 
@@ -98,7 +100,7 @@ flow::Dependencies DependenciesOf(const netlink::Route& route, const std::vector
 struct KeyNeeds {
   flow::Fields fields = 0;
   bool uniform = true;
-  std::optional<std::string> objection;
+  std::optional<Reason> objection;
 };
 
 KeyNeeds NeedsOf(const flow::Miss& miss, std::size_t paths, const DecisionContext& context) {
@@ -117,18 +119,18 @@ KeyNeeds NeedsOf(const flow::Miss& miss, std::size_t paths, const DecisionContex
   }
   const bool by_protocol = (needs.fields & flow::kFieldProtocol) != 0;
   if (rules.obscure) {
-    needs.objection = "a policy rule looks at what no entry can match (ip rule)";
+    needs.objection = {Why::kRule, "a policy rule looks at what no entry can match (ip rule)"};
   } else if ((by_protocol || paths > 1) && !CanBeAsked(miss.protocol)) {
-    needs.objection = fmt::format(
-        "the path depends on more than addresses, and the kernel cannot be asked about IP "
-        "protocol {}",
-        miss.protocol);
+    needs.objection = {Why::kProtocol,
+                       fmt::format("the path depends on more than addresses, and the kernel cannot be asked about IP "
+                                   "protocol {}",
+                                   miss.protocol)};
   }
   return needs;
 }
 
 // Why only the kernel's stack does to the packet all that is to be done.
-std::optional<std::string> NeedsStack(const flow::Miss& miss, std::uint32_t egress, const DecisionContext& context) {
+std::optional<Reason> NeedsStack(const flow::Miss& miss, std::uint32_t egress, const DecisionContext& context) {
   if (auto why = context.forward_path.WhyStack(miss.destination.family())) return why;
   for (const std::uint32_t ifindex : {miss.port, egress}) {
     const auto port = context.ports.find(ifindex);
@@ -139,19 +141,22 @@ std::optional<std::string> NeedsStack(const flow::Miss& miss, std::uint32_t egre
 }
 
 // Why hardware must not do what the kernel would; nothing where it may.
-std::optional<std::string> NotOffloadable(const flow::Question& question, const PathAnswer& path,
-                                          const netlink::Route& route, const std::vector<netlink::NextHop>& paths,
-                                          const DecisionPorts& ports) {
-  if (route.type != RTN_UNICAST) return "the route is not unicast";
+std::optional<Reason> NotOffloadable(const flow::Question& question, const PathAnswer& path,
+                                     const netlink::Route& route, const std::vector<netlink::NextHop>& paths,
+                                     const DecisionPorts& ports) {
+  if (route.type != RTN_UNICAST) return Reason{Why::kRouteType, "the route is not unicast"};
   if (std::ranges::any_of(paths, [](const netlink::NextHop& hop) { return hop.encapsulated; })) {
-    return "the route encapsulates";
+    return Reason{Why::kEncapsulation, "the route encapsulates"};
   }
   const std::uint32_t egress = path.egress != 0 ? path.egress : paths.empty() ? 0 : paths[0].ifindex;
-  if (egress == question.miss.port) return "it leaves by the port at which it enters";
+  if (egress == question.miss.port) return Reason{Why::kSamePort, "it leaves by the port at which it enters"};
   const auto port = ports.find(egress);
-  if (port == ports.end()) return fmt::format("it leaves by ifindex {}, which is no port of the switch", egress);
-  if (!port->second.ready) return fmt::format("it leaves by {}, which takes no part", port->second.name);
-  if (!port->second.offload) return fmt::format("it leaves by {}, where offload is switched off", port->second.name);
+  if (port == ports.end())
+    return Reason{Why::kNoPort, fmt::format("it leaves by ifindex {}, which is no port of the switch", egress)};
+  if (!port->second.ready)
+    return Reason{Why::kPortNotReady, fmt::format("it leaves by {}, which takes no part", port->second.name)};
+  if (!port->second.offload)
+    return Reason{Why::kOffloadOff, fmt::format("it leaves by {}, where offload is switched off", port->second.name)};
   return std::nullopt;
 }
 
@@ -185,7 +190,7 @@ flow::Answer Decide(const flow::Question& question, const PathAnswer& path, cons
   Answer answer;
   answer.question = question;
   answer.source = JudgeSource(miss.source, path, route);
-  const auto software = [&](std::string reason) {
+  const auto software = [&](Reason reason) {
     answer.verdict = Answer::Verdict::kSoftware;
     answer.reason = std::move(reason);
     return answer;
@@ -198,21 +203,23 @@ flow::Answer Decide(const flow::Question& question, const PathAnswer& path, cons
   const KeyNeeds needs = NeedsOf(miss, paths.size(), context);
   answer.fields = needs.fields;
   answer.uniform = needs.uniform;
-  if (IsUnroutableSource(miss.source)) return software("the source's scope does not reach beyond the link");
+  if (IsUnroutableSource(miss.source))
+    return software({Why::kSourceScope, "the source's scope does not reach beyond the link"});
   if (auto why = NotForwarded(path)) return software(std::move(*why));
-  if (!route) return software(RouteErrorText(route.error()));
+  if (!route) return software(RouteErrorReason(route.error()));
   if (needs.objection) return software(*needs.objection);
   if (auto why = NotOffloadable(question, path, *route, paths, context.ports)) return software(std::move(*why));
   if (settings.respect_netfilter) {
     if (auto why = NeedsStack(miss, path.egress, context)) return software(std::move(*why));
   }
   if (path.result == PathAnswer::Result::kTooBig && !settings.trust_size) {
-    return software(fmt::format("its egress takes {} bytes, its ingress can send more (flows.oversize)", path.mtu));
+    return software({Why::kOversize,
+                     fmt::format("its egress takes {} bytes, its ingress can send more (flows.oversize)", path.mtu)});
   }
   answer.adjacency = {path.egress, path.source_mac, path.destination_mac};
   if (path.result == PathAnswer::Result::kNoNeigh) {
     answer.verdict = Answer::Verdict::kWait;
-    answer.reason = fmt::format("waits for the neighbour {}", path.next_hop);
+    answer.reason = {Why::kNeighbour, fmt::format("waits for the neighbour {}", path.next_hop)};
     return answer;
   }
   answer.verdict = Answer::Verdict::kForward;

@@ -38,7 +38,7 @@ bool OnForwardPath(const netlink::BaseChain& chain, Family family) {
                        chain.hook == NF_INET_POST_ROUTING || chain.hook == NF_INET_INGRESS);
 }
 
-std::string Why(const netlink::BaseChain& chain) {
+std::string Describe(const netlink::BaseChain& chain) {
   return fmt::format("netfilter has rules on its way (nft list chain, table {} chain {}; flows.netfilter)", chain.table,
                      chain.name);
 }
@@ -57,34 +57,36 @@ bool ForwardPath::Reset(std::vector<netlink::BaseChain> chains) { return Replace
 bool ForwardPath::Reset(std::vector<netlink::XfrmPolicy> policies) { return Replace(policies_, std::move(policies)); }
 bool ForwardPath::Reset(QuietTables quiet) { return Replace(quiet_, std::move(quiet)); }
 
-std::optional<std::string> ForwardPath::WhyStack(Family family) const {
+std::optional<flow::Reason> ForwardPath::WhyStack(Family family) const {
   for (const netlink::BaseChain& chain : chains_) {
-    if (Filters(chain) && OnForwardPath(chain, family)) return Why(chain);
+    if (Filters(chain) && OnForwardPath(chain, family)) return flow::Reason{flow::Why::kNetfilter, Describe(chain)};
   }
   const bool v4 = family == Family::kIpv4;
   if (const auto& tables = v4 ? quiet_.iptables : quiet_.ip6tables; !tables.empty()) {
-    return fmt::format("{} has the table {} loaded ({}-legacy; flows.netfilter)", v4 ? "iptables" : "ip6tables",
-                       tables.front(), v4 ? "iptables" : "ip6tables");
+    return flow::Reason{flow::Why::kNetfilter,
+                        fmt::format("{} has the table {} loaded ({}-legacy; flows.netfilter)",
+                                    v4 ? "iptables" : "ip6tables", tables.front(), v4 ? "iptables" : "ip6tables")};
   }
   const std::uint16_t number = static_cast<std::uint16_t>(family);
   for (const netlink::XfrmPolicy& policy : policies_) {
     const bool forwarded = policy.direction == XFRM_POLICY_FWD || policy.direction == XFRM_POLICY_OUT;
     if (forwarded && (policy.family == 0 || policy.family == number)) {
-      return "an XFRM policy may concern it (ip xfrm policy; flows.netfilter)";
+      return flow::Reason{flow::Why::kXfrm, "an XFRM policy may concern it (ip xfrm policy; flows.netfilter)"};
     }
   }
   return std::nullopt;
 }
 
-std::optional<std::string> ForwardPath::WhyStack(std::uint32_t ifindex, const std::string& name) const {
+std::optional<flow::Reason> ForwardPath::WhyStack(std::uint32_t ifindex, const std::string& name) const {
   for (const netlink::BaseChain& chain : chains_) {
     const bool here = std::ranges::find(chain.devices, name) != chain.devices.end();
-    if (here && Filters(chain)) return Why(chain);
+    if (here && Filters(chain)) return flow::Reason{flow::Why::kNetfilter, Describe(chain)};
   }
   for (const netlink::Qdisc& qdisc : quiet_.qdiscs) {
     if (qdisc.ifindex == ifindex && Shapes(qdisc)) {
-      return fmt::format("{} has the queueing discipline {} (tc qdisc show dev {}; flows.netfilter)", name, qdisc.kind,
-                         name);
+      return flow::Reason{flow::Why::kQueue,
+                          fmt::format("{} has the queueing discipline {} (tc qdisc show dev {}; flows.netfilter)", name,
+                                      qdisc.kind, name)};
     }
   }
   return std::nullopt;

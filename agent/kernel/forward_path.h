@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/flow/reason.h"
 #include "netlink/address.h"
 #include "netlink/netfilter.h"
 #include "netlink/values.h"
@@ -40,9 +41,9 @@ class ForwardPath {
   bool Reset(QuietTables quiet);
 
   // Why a packet of this family must take the kernel's stack wherever it enters and leaves; nothing: it need not.
-  [[nodiscard]] std::optional<std::string> WhyStack(Family family) const;
+  [[nodiscard]] std::optional<flow::Reason> WhyStack(Family family) const;
   // The same of whatever enters or leaves by an interface.
-  [[nodiscard]] std::optional<std::string> WhyStack(std::uint32_t ifindex, const std::string& name) const;
+  [[nodiscard]] std::optional<flow::Reason> WhyStack(std::uint32_t ifindex, const std::string& name) const;
 
  private:
   std::vector<netlink::BaseChain> chains_;

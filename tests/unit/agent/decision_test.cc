@@ -40,7 +40,7 @@ class Decision : public testing::Test {
   void ExpectSoftware(const char* reason_part) const {
     const Answer answer = Ask();
     EXPECT_EQ(answer.verdict, Answer::Verdict::kSoftware);
-    EXPECT_NE(answer.reason.find(reason_part), std::string::npos) << answer.reason;
+    EXPECT_NE(answer.reason.text.find(reason_part), std::string::npos) << answer.reason.text;
   }
 
   flow::Question question;

@@ -59,7 +59,7 @@ TEST(Pipeline, AFlowWithoutARouteStaysInSoftwareWithTheReason) {
   const auto flow = std::ranges::find_if(flows, [](const auto& f) { return f.second.match.table == Table::kL3; });
   ASSERT_NE(flow, flows.end());
   EXPECT_EQ(flow->second.state(), State::kSoftware);
-  EXPECT_EQ(flow->second.reason, "no route");
+  EXPECT_EQ(flow->second.reason, (Reason{Why::kUnreachable, "no route"}));
 }
 
 TEST(Pipeline, AFlowWaitsForItsNeighbourAndIsThenOffloadedWithoutAnotherPacket) {
@@ -441,7 +441,7 @@ TEST(Pipeline, ADestinationWithoutARouteDoesNotRevokeItsSource) {
   world.Send(World::kServer);
   (void)world.pipeline.TakeSourceUpdates();
   world.routes[World::kServer] = {};
-  world.routes[World::kServer].reason = "no route";  // and nothing about the source
+  world.routes[World::kServer].reason = {Why::kUnreachable, "no route"};  // and nothing about the source
   world.Change(RouteChanged{*IpPrefix::Parse("192.0.2.0/24")});
   EXPECT_EQ(world.Entry(World::kServer), nullptr);
   EXPECT_TRUE(world.pipeline.TakeSourceUpdates().empty());
@@ -510,6 +510,29 @@ TEST(Pipeline, SoftwareFlowsAreForgottenWhenNobodyAsksForThem) {
   const auto before = world.pipeline.flows().size();
   world.Pass(5s);
   EXPECT_EQ(world.pipeline.flows().size(), before - 1);
+}
+
+TEST(Pipeline, AReasonIsCountedWhereItIsNews) {
+  World world;
+  const auto counted = [&](Why why) { return world.pipeline.counters().reasons[static_cast<std::size_t>(why)]; };
+  world.Send(World::kServer);
+  EXPECT_EQ(counted(Why::kUnreachable), 1u);
+  world.Change(EverythingChanged{});  // asked again: still none
+  EXPECT_EQ(counted(Why::kUnreachable), 1u);
+  world.WaitForNeighbour(World::kServer);
+  world.Change(EverythingChanged{});
+  EXPECT_EQ(counted(Why::kNeighbour), 1u);
+  world.Unroute(World::kServer);
+  world.Change(EverythingChanged{});
+  EXPECT_EQ(counted(Why::kUnreachable), 2u);
+}
+
+TEST(Reason, EachHasANameOfItsOwn) {
+  std::set<std::string_view> names;
+  for (std::size_t i = 0; i < kWhys; ++i) names.insert(ToString(static_cast<Why>(i)));
+  EXPECT_EQ(names.size(), kWhys);
+  EXPECT_FALSE(names.contains(""));
+  EXPECT_EQ(ToString(Why::kRefused), "refused");
 }
 
 }  // namespace

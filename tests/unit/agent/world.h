@@ -66,7 +66,7 @@ class World {
   void WaitForNeighbour(const IpAddress& destination) {
     Route(destination);
     routes[destination].verdict = Answer::Verdict::kWait;
-    routes[destination].reason = "waits for the neighbour";
+    routes[destination].reason = {Why::kNeighbour, "waits for the neighbour"};
   }
 
   [[nodiscard]] Miss MissTo(const IpAddress& destination, const IpAddress& source = kPodAddress) const {
@@ -175,12 +175,12 @@ class World {
       answer = route->second;
     } else {
       answer.source = SourceVerdict::kValid;
-      answer.reason = "no route";
+      answer.reason = {Why::kUnreachable, "no route"};
     }
     if (bad_sources.contains(question.miss.source)) {
       answer = {};
       answer.source = SourceVerdict::kInvalid;
-      answer.reason = "the source is not acceptable (martian)";
+      answer.reason = {Why::kMartian, "the source is not acceptable (martian)"};
     }
     answer.question = question;
     return answer;

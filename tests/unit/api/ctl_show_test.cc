@@ -61,7 +61,7 @@ const Json kRoute = Json::parse(R"({
 const Json kRefused = Json::parse(R"({
   "id": 103, "table": "l3", "port": "pf0vf3", "ifindex": 12, "ethertype": 34525,
   "match": {"destination": "2001:db8::77", "protocol": 6, "source_port": 40000, "destination_port": 179},
-  "actions": {"egress": "p0"}, "state": "software", "reason": "cannot add filter: No space left on device (ENOSPC): full",
+  "actions": {"egress": "p0"}, "state": "software", "reason": "cannot add filter: No space left on device (ENOSPC): full", "why": "refused",
   "age_ms": 59999, "idle_ms": 0, "packets": 0, "bytes": 0, "packets_per_second": 0, "bits_per_second": 0,
   "route": {"prefix": "2001:db8::/32", "table": 100}})");
 
@@ -71,7 +71,7 @@ TEST(ShowFlow, OneLineEach) {
   1 guard pf0vf3 ttl 0/0xfe                       trap  offloaded  1h0m 0pps
 101 l2src pf0vf3 02:00:00:00:03:01 10.244.103.105 l2dst offloaded 250ms 4.2Mpps
 102 l3    pf0vf3 192.0.2.77 vlan 10               p0    offloaded 250ms 999pps
-103 l3    pf0vf3 2001:db8::77 proto 6 40000>179   p0    software      - cannot add filter: No space left on device (ENOSPC): full
+103 l3    pf0vf3 2001:db8::77 proto 6 40000>179   p0    software      - refused: cannot add filter: No space left on device (ENOSPC): full
 )");
 }
 
