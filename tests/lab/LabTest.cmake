@@ -38,6 +38,7 @@ function(dpuflow_add_lab_test name)
     set_tests_properties(${test} PROPERTIES
       LABELS ${arg_LABEL}
       TIMEOUT ${limit}
+      COST ${arg_TIMEOUT}  # long ones first, so that none is left alone at the end
       RUN_SERIAL "${arg_ALONE}"
       ENVIRONMENT "${DPUFLOW_LAB_ENVIRONMENT}")
   endforeach()
