@@ -5,10 +5,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <ctime>
 #include <utility>
 
 #include "agent/daemon/log.h"
+#include "agent/daemon/thread_cpu.h"
 #include "agent/offload/flower_mapping.h"
 
 namespace dpuflow {
@@ -20,12 +20,6 @@ using std::chrono::nanoseconds;
 constexpr std::size_t kFlowsPerStep = 256;
 constexpr int kStepsPerTick = 64;
 constexpr std::size_t kDifferencesTold = 1000;  // in one report; all are counted
-
-nanoseconds ThreadCpu() {
-  timespec used{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-  return std::chrono::seconds(used.tv_sec) + nanoseconds(used.tv_nsec);
-}
 
 std::string InWords(const flow::Answer& answer, const flow::Flow& flow) {
   if (answer.source == flow::SourceVerdict::kInvalid) return "nothing: the source is not valid";
@@ -173,8 +167,9 @@ void Auditor::OnAudited(offload::Audited report, TimePoint now) {
 void Auditor::Judge(Run& run, std::uint32_t port, const offload::Difference& difference) {
   bool counts = true;
   if (difference.flaw == Flaw::kStray) {
-    counts = IsStray(difference) || pipeline_.Evict(difference.flow, *run.reading);
-    if (IsStray(difference)) backend_.RemoveStray(difference.found->filter.id);
+    const bool stray = IsStray(difference);
+    if (stray) backend_.RemoveStray(difference.found->filter.id);
+    counts = stray || pipeline_.Evict(difference.flow, *run.reading);
   } else if (difference.flaw != Flaw::kClassifier) {
     counts = pipeline_.Rewrite(difference.flow, CannotBeReplaced(difference.flaw), *run.reading);
   }

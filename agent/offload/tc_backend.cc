@@ -3,10 +3,10 @@
 
 #include <cerrno>
 #include <chrono>
-#include <ctime>
 #include <optional>
 #include <utility>
 
+#include "agent/daemon/thread_cpu.h"
 #include "agent/offload/flower_mapping.h"
 
 namespace dpuflow::offload {
@@ -14,12 +14,6 @@ namespace {
 
 constexpr int kReleaseAttempts = 3;          // a lost answer (ENOBUFS) or a busy driver may be gone the next time
 constexpr std::size_t kMaxRequests = 65536;  // far above three requests for each of a NIC's ports
-
-std::chrono::nanoseconds ThreadCpu() {
-  timespec used{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-  return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
-}
 
 }  // namespace
 
