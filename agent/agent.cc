@@ -36,6 +36,7 @@ flow::Miss MissOf(const MissEvent& event) {
   flow::Miss miss;
   miss.port = event.port;
   miss.vlan = event.vlan;
+  miss.vlan_priority = event.vlan_priority;
   miss.ethertype = event.ethertype;
   miss.source_mac = event.source_mac;
   miss.destination_mac = event.destination_mac;
@@ -83,6 +84,7 @@ Agent::Agent(const Config& config, EventLoop& loop, Classifier classifier, Notif
       started_(flow::Clock::now()),
       counters_(std::make_unique<Counters>(metrics_)),
       classifier_(std::make_unique<Classifier>(std::move(classifier))),
+      classifier_feed_(*classifier_),
       wake_(std::move(wake)),
       kernel_events_(kKernelQueue, &wake_),
       reports_(kReportQueue, &wake_),
@@ -209,11 +211,9 @@ void Agent::ReadKernelEvents() {
   if (std::exchange(martians_changed_, false)) ports_->OnMartians(now);
   if (std::exchange(forward_path_changed_, false)) {
     rules_changed_ = everything_changed_ = true;
-    for (const auto& [ifindex, slot] : ports_->slots()) {
-      if (slot.state == PortSlot::State::kReady) TellClassifierOfPort(slot);
-    }
+    TellClassifierOfLanes();
   }
-  if (std::exchange(rules_changed_, false)) TellClassifier();
+  if (std::exchange(rules_changed_, false)) TellClassifierSettings();
   if (std::exchange(everything_changed_, false)) pipeline_.OnChange(flow::EverythingChanged{}, now);
 }
 
@@ -355,27 +355,21 @@ void Agent::OnTick(TimePoint now) {
 
 void Agent::ReadSysctls(TimePoint now) {
   ports_->OnSysctls(kernel::ReadSysctls(ports_->Names()), now);
-  TellClassifier();
+  TellClassifierSettings();
 }
 
-// How the classifier is to tell flows apart, and what it cannot see for itself.
-void Agent::TellClassifier() {
-  const kernel::Sysctls& sysctls = ports_->sysctls();
-  flow::Fields fields = 0;
-  for (const netlink::Rule& rule : rules_.all()) fields |= kernel::FieldsOf(rule);
-  for (const auto& [policy, family] : {std::pair(sysctls.hash_v4, Family::kIpv4), {sysctls.hash_v6, Family::kIpv6}}) {
-    // The protocol alone, by which IPv6 always hashes, is not worth an event per connection.
-    const flow::Fields hashed = kernel::MultipathFields(policy, family);
-    if ((hashed & flow::kFieldPorts) != 0) fields |= hashed;
+void Agent::TellClassifierOfLanes() {
+  for (const Error& error : classifier_feed_.Tell(ViewOf(*ports_, forward_path_, config_.respect_netfilter))) {
+    log::Error({{"ERRNO", error.code}}, "{}", error);
   }
-  ClassifierSettings settings = classifier_->settings();
-  settings.ipv6_forwarding = sysctls.ipv6_forwarding;
-  settings.by_ports = (fields & (flow::kFieldProtocol | flow::kFieldPorts)) != 0;
-  settings.by_tos = (fields & flow::kFieldTos) != 0 || !tos_routes_.empty();
-  settings.stack_only_v4 = config_.respect_netfilter && forward_path_.WhyStack(Family::kIpv4);
-  settings.stack_only_v6 = config_.respect_netfilter && forward_path_.WhyStack(Family::kIpv6);
-  if (settings == classifier_->settings()) return;
-  if (auto set = classifier_->Set(settings); !set) log::Error({{"ERRNO", set.error().code}}, "{}", set.error());
+}
+
+void Agent::TellClassifierSettings() {
+  const kernel::DecisionPorts no_ports;
+  const ClassifierSettings settings = SettingsOf(classifier_->settings(), Context(no_ports),
+                                                 ports_->sysctls().ipv6_forwarding, config_.respect_netfilter);
+  if (auto told = classifier_feed_.Tell(settings); !told)
+    log::Error({{"ERRNO", told.error().code}}, "{}", told.error());
 }
 
 void Agent::OnPoll(TimePoint /*now*/) {
@@ -394,21 +388,23 @@ void Agent::ResolveSome(TimePoint now) {
 }
 
 std::vector<flow::Answer> Agent::Ask(std::span<const flow::Question> questions) {
-  const kernel::DecisionPorts ports = ports_->ForDecisions(config_.ingress_mtu, links_);
+  const kernel::DecisionPorts ports = ports_->ForDecisions(config_.ingress_mtu);
   return resolver_->Resolve(questions, Context(ports));
 }
 
 kernel::DecisionContext Agent::Context(const kernel::DecisionPorts& ports) const {
-  return {ports, nexthops_, rules_, tos_routes_, forward_path_, ports_->sysctls().hash_v4, ports_->sysctls().hash_v6};
+  const kernel::Sysctls& sysctls = ports_->sysctls();
+  return {ports, ports_->topology(), nexthops_, rules_, tos_routes_, forward_path_, sysctls.hash_v4, sysctls.hash_v6};
 }
 
 void Agent::TellSources() {
   for (const flow::SourceUpdate& update : pipeline_.TakeSourceUpdates()) {
-    const auto told = update.allowed ? classifier_->AddSource(update.port, update.address)
-                                     : classifier_->RemoveSource(update.port, update.address);
+    const Lane lane{update.lane.port, update.lane.vlan};
+    const auto told =
+        update.allowed ? classifier_->AddSource(lane, update.address) : classifier_->RemoveSource(lane, update.address);
     if (!told) {
       if (update.allowed)
-        pipeline_.SourceNotTaken(update.port, update.address);  // asked about again by its next packet
+        pipeline_.SourceNotTaken(update.lane, update.address);  // asked about again by its next packet
       log::Limited("sources", log::Level::kWarning, {{"ERRNO", told.error().code}}, "{}", told.error());
     }
   }
@@ -451,7 +447,11 @@ void Agent::UpdatePorts(TimePoint now) {
   std::map<std::uint32_t, kernel::SwitchPort> found;
   if (switch_) found = kernel::FindPorts(switch_->handle, devlink_->ports, links_);
   if (switch_ && !found.empty()) switch_->switch_id = found.begin()->second.link.switch_id;
-  ports_->Update(std::move(found), now);
+  std::vector<std::uint32_t> ifindexes;
+  for (const auto& [ifindex, port] : found) ifindexes.push_back(ifindex);
+  if (!ports_->Update(std::move(found), kernel::Topology(ifindexes, links_), now)) return;
+  ReadSysctls(now);  // of interfaces that are new: whether they check sources
+  TellClassifierOfLanes();
 }
 
 // The VRF that an interface is in, or is itself; 0: the default one.
@@ -464,38 +464,27 @@ std::uint32_t Agent::DomainOf(std::uint32_t ifindex) const {
   return 0;
 }
 
-std::vector<IpPrefix> Agent::MartiansOf(std::uint32_t ifindex) const {
-  const std::uint32_t domain = DomainOf(ifindex);
+std::vector<IpPrefix> Agent::MartiansOf(std::uint32_t l3_ifindex) const {
+  const std::uint32_t domain = DomainOf(l3_ifindex);
   return addresses_.Martians([&](std::uint32_t owner) { return DomainOf(owner) == domain; });
 }
 
-void Agent::TellClassifierOfPort(const PortSlot& slot) {
-  const std::uint32_t ifindex = slot.info.link.ifindex;
-  PortEntry entry;
-  entry.l3_ifindex = ifindex;
-  entry.enabled = slot.offload;
-  entry.stack_only = config_.respect_netfilter && forward_path_.WhyStack(ifindex, slot.info.link.name);
-  if (auto set = classifier_->SetPort(ifindex, entry); !set) log::Error({{"IFINDEX", ifindex}}, "{}", set.error());
-}
-
 void Agent::PortReady(std::uint32_t ifindex) {
-  TellClassifierOfPort(ports_->slots().at(ifindex));
+  TellClassifierOfLanes();
   log::Info({{"PORT", links_.Name(ifindex)}}, "{} takes part", links_.Name(ifindex));
   pipeline_.OnChange(flow::LinkChanged{ifindex}, flow::Clock::now());  // flows that lead here may now be offloaded
 }
 
 void Agent::PortSwitched(const PortSlot& slot) {
   const std::uint32_t ifindex = slot.info.link.ifindex;
-  TellClassifierOfPort(slot);
+  TellClassifierOfLanes();
   log::Info({{"PORT", slot.info.link.name}}, "offload is switched {} at {}", slot.offload ? "on" : "off",
             slot.info.link.name);
   pipeline_.OnChange(flow::LinkChanged{ifindex}, flow::Clock::now());
 }
 
 void Agent::PortLeft(std::uint32_t ifindex) {
-  if (auto removed = classifier_->RemovePort(ifindex); !removed) {
-    log::Error({{"IFINDEX", ifindex}}, "{}", removed.error());
-  }
+  TellClassifierOfLanes();
   log::Info({{"PORT", links_.Name(ifindex)}}, "{} no longer takes part", links_.Name(ifindex));
   pipeline_.OnChange(flow::LinkChanged{ifindex}, flow::Clock::now());
 }
@@ -592,7 +581,7 @@ std::optional<std::vector<std::string>> Agent::SetOffload(bool on, const std::op
 }
 
 Explanation Agent::Explain(const PacketQuestion& question) const {
-  const kernel::DecisionPorts ports = ports_->ForDecisions(config_.ingress_mtu, links_);
+  const kernel::DecisionPorts ports = ports_->ForDecisions(config_.ingress_mtu);
   const kernel::DecisionContext decision = Context(ports);
   const ExplainContext context{ports_->slots().at(question.packet.port),
                                pipeline_,

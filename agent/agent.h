@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "agent/auditor.h"
+#include "agent/classifier_feed.h"
 #include "agent/daemon/bounded_queue.h"
 #include "agent/daemon/config.h"
 #include "agent/daemon/event_loop.h"
@@ -136,16 +137,16 @@ class Agent final : private PortListener, private AuditHost {
   // Everything that had happened when the sync began has been read.
   [[nodiscard]] bool AllRead(const PendingSync& sync) const;
   void ReadSysctls(TimePoint now);
-  void TellClassifier();
+  void TellClassifierOfLanes();
+  void TellClassifierSettings();
   [[nodiscard]] kernel::DecisionContext Context(const kernel::DecisionPorts& ports) const;
   [[nodiscard]] std::uint32_t DomainOf(std::uint32_t ifindex) const;
 
-  [[nodiscard]] std::vector<IpPrefix> MartiansOf(std::uint32_t ifindex) const override;
+  [[nodiscard]] std::vector<IpPrefix> MartiansOf(std::uint32_t l3_ifindex) const override;
   void PortReady(std::uint32_t ifindex) override;
   void PortLeft(std::uint32_t ifindex) override;
   void PortRefused(const PortSlot& slot) override;
   void PortSwitched(const PortSlot& slot) override;
-  void TellClassifierOfPort(const PortSlot& slot);
   [[nodiscard]] std::vector<std::uint32_t> PortsToAudit() const override;
   [[nodiscard]] std::vector<flow::Answer> Ask(std::span<const flow::Question> questions) override;
   void WhenInStep(std::function<void(bool in_step)> done) override;
@@ -157,6 +158,7 @@ class Agent final : private PortListener, private AuditHost {
   metrics::Registry metrics_;
   std::unique_ptr<Counters> counters_;
   std::unique_ptr<Classifier> classifier_;
+  ClassifierFeed classifier_feed_;
   Notifier wake_;
   BoundedQueue<std::vector<kernel::KernelEvent>> kernel_events_;
   BoundedQueue<offload::Report> reports_;

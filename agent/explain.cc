@@ -73,26 +73,34 @@ bool IsForwardedByLookup(Verdict verdict) {
   return verdict == DPUFLOW_VERDICT_FORWARDED || verdict > DPUFLOW_VERDICT_LOOKUP_FAILED;
 }
 
-bool IsStackOnly(std::uint32_t ifindex, const ExplainContext& context) {
-  const auto port = context.decision.ports.find(ifindex);
-  return context.respect_netfilter && port != context.decision.ports.end() &&
-         context.decision.forward_path.WhyStack(ifindex, port->second.name);
+bool IsStackOnly(const kernel::L3Interface& interface, const ExplainContext& context) {
+  const kernel::ForwardPath& forward_path = context.decision.forward_path;
+  const auto port = context.decision.ports.find(interface.lane.port);
+  return context.respect_netfilter &&
+         (forward_path.WhyStack(interface.ifindex, interface.name) ||
+          (port != context.decision.ports.end() && forward_path.WhyStack(port->first, port->second.name)));
 }
 
 // Of what the kernel would forward by `path`.
 Verdict JudgePath(const flow::Miss& packet, const PathAnswer& path, const ExplainContext& context) {
   const bool v6 = packet.destination.is_v6();
-  if (!IsUsable(context.decision.ports, path.egress)) return DPUFLOW_VERDICT_EGRESS_NOT_A_PORT;
-  if (path.egress == packet.port) return DPUFLOW_VERDICT_SAME_PORT;
-  if (!context.pipeline.IsApproved(packet.port, packet.source)) return DPUFLOW_VERDICT_SOURCE_UNKNOWN;
-  if (IsStackOnly(packet.port, context) || IsStackOnly(path.egress, context)) return DPUFLOW_VERDICT_STACK_ONLY;
+  const kernel::L3Interface* egress = context.decision.topology.Find(path.egress);
+  if (egress == nullptr || !IsUsable(context.decision.ports, egress->lane.port)) {
+    return DPUFLOW_VERDICT_EGRESS_NOT_A_PORT;
+  }
+  if (egress->lane.port == packet.port) return DPUFLOW_VERDICT_SAME_PORT;
+  if (!context.pipeline.IsApproved(packet.lane(), packet.source)) return DPUFLOW_VERDICT_SOURCE_UNKNOWN;
+  const kernel::L3Interface* ingress = context.decision.topology.At(packet.lane());
+  if (egress->maps_egress_priority || IsStackOnly(*ingress, context) || IsStackOnly(*egress, context)) {
+    return DPUFLOW_VERDICT_STACK_ONLY;
+  }
   if (v6 ? context.classifier.stack_only_v6 : context.classifier.stack_only_v4) return DPUFLOW_VERDICT_STACK_ONLY;
   return context.classifier.forward ? DPUFLOW_VERDICT_FORWARDED : DPUFLOW_VERDICT_FORWARDING_OFF;
 }
 
 Verdict Classify(const flow::Miss& packet, const std::optional<Insight>& kernel, const ExplainContext& context) {
   if (!IsUsable(context.decision.ports, packet.port)) return DPUFLOW_VERDICT_NOT_A_PORT;
-  if (packet.vlan != flow::kUntagged) return DPUFLOW_VERDICT_VLAN;
+  if (context.decision.topology.At(packet.lane()) == nullptr) return DPUFLOW_VERDICT_VLAN;
   if (const Verdict verdict = JudgeHeaders(packet); verdict != DPUFLOW_VERDICT_FORWARDED) return verdict;
   if (!kernel) return DPUFLOW_VERDICT_LOOKUP_FAILED;
   Verdict verdict = OfLookup(kernel->path.result);
@@ -143,17 +151,17 @@ std::string Sentence(Verdict verdict, const std::string& reason, SourceVerdict s
 // The priority of the rule that says to look into the route's table. Nothing where several may.
 std::optional<std::uint32_t> RuleOf(const netlink::Route& route, const flow::Miss& packet,
                                     const ExplainContext& context) {
-  const auto port = context.decision.ports.find(packet.port);
-  const std::string vrf = port == context.decision.ports.end() ? "" : port->second.vrf;
+  const kernel::L3Interface* ingress = context.decision.topology.At(packet.lane());
+  if (ingress == nullptr) return std::nullopt;
+  const std::string& vrf = ingress->vrf;
   std::optional<std::uint32_t> priority;
   for (const netlink::Rule& rule : context.decision.rules.all()) {
     if (rule.family != packet.destination.family() || rule.action != FR_ACT_TO_TBL) continue;
     if (rule.l3mdev ? vrf.empty() || rule.table != 0 : rule.table != route.table) continue;
     const bool others = (!rule.source.address.is_none() && !rule.source.Contains(packet.source)) ||
                         (!rule.destination.address.is_none() && !rule.destination.Contains(packet.destination)) ||
-                        (!rule.iif.empty() && rule.iif != context.port.info.link.name && rule.iif != vrf) ||
-                        !rule.oif.empty() || (rule.mark & rule.mark_mask) != 0 ||
-                        (rule.tos != 0 && rule.tos != packet.tos) ||
+                        (!rule.iif.empty() && rule.iif != ingress->name && rule.iif != vrf) || !rule.oif.empty() ||
+                        (rule.mark & rule.mark_mask) != 0 || (rule.tos != 0 && rule.tos != packet.tos) ||
                         (rule.ip_protocol != 0 && rule.ip_protocol != packet.protocol);
     if (others != rule.inverted) continue;
     if (priority) return std::nullopt;
@@ -267,8 +275,11 @@ bool RefusedByPort(Explanation& explanation, const PortSlot& port) {
 }
 
 bool RefusedByHeaders(Explanation& explanation, const ExplainContext& context) {
-  if (explanation.packet.vlan != flow::kUntagged) {
-    Refuse(explanation, "it carries a VLAN tag, and tagged packets are not offloaded yet");
+  const flow::Miss& packet = explanation.packet;
+  if (context.decision.topology.At(packet.lane()) == nullptr) {
+    const std::string& port = context.port.info.link.name;
+    Refuse(explanation, fmt::format("{} has no VLAN device with id {} that is up", port, packet.vlan),
+           fmt::format("ip link add link {} name {}.{} type vlan id {}", port, port, packet.vlan, packet.vlan));
     return true;
   }
   const Verdict verdict = JudgeHeaders(explanation.packet);
@@ -406,10 +417,9 @@ std::string Summary(const Explanation& explanation, const ExplainContext& contex
 }  // namespace
 
 bool CanAskKernel(const flow::Miss& packet, const ExplainContext& context) {
-  const auto port = context.decision.ports.find(packet.port);
-  const bool alone =
-      context.port.info.link.master == 0 || (port != context.decision.ports.end() && !port->second.vrf.empty());
-  return packet.vlan == flow::kUntagged && alone;
+  const kernel::L3Interface* ingress = context.decision.topology.At(packet.lane());
+  const bool untagged = packet.vlan == flow::kUntagged;
+  return ingress != nullptr && (!untagged || context.port.info.link.master == 0 || !ingress->vrf.empty());
 }
 
 Explanation Explain(const PacketQuestion& question, const std::optional<Insight>& kernel,

@@ -74,7 +74,7 @@ struct ExplainContext {
   bool respect_netfilter = true;
 };
 
-// Whether the kernel can be asked: an untagged packet at a port that is an L3 interface of its own.
+// Whether the kernel can be asked: the packet enters at an interface that routing knows.
 [[nodiscard]] bool CanAskKernel(const flow::Miss& packet, const ExplainContext& context);
 
 // `kernel`: what it said; nothing where it could not be asked.

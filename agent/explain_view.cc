@@ -109,6 +109,18 @@ Json KeyView(const flow::Match& key) {
 
 bool HasPorts(std::uint8_t protocol) { return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP; }
 
+// The lane whose packets enter at the interface of this name: a port, or a VLAN device on one.
+std::optional<flow::LaneId> LaneNamed(const std::string& name, const std::map<std::uint32_t, PortSlot>& ports,
+                                      const kernel::Topology& topology) {
+  for (const auto& [ifindex, slot] : ports) {
+    if (slot.info.link.name == name) return flow::LaneId{ifindex, flow::kUntagged};
+  }
+  for (const auto& [lane, interface] : topology.all()) {
+    if (interface.name == name && ports.contains(lane.port)) return lane;
+  }
+  return std::nullopt;
+}
+
 // The integer parameter of this name, within limits, put into `into`; false: it is out of them.
 template <typename T>
 bool Take(const Json& parameters, const char* name, std::int64_t least, std::int64_t most, T& into) {
@@ -122,7 +134,8 @@ bool Take(const Json& parameters, const char* name, std::int64_t least, std::int
 }  // namespace
 
 tl::expected<PacketQuestion, std::string> ParsePacket(const Json& parameters,
-                                                      const std::map<std::uint32_t, PortSlot>& ports) {
+                                                      const std::map<std::uint32_t, PortSlot>& ports,
+                                                      const kernel::Topology& topology) {
   PacketQuestion question;
   flow::Miss& packet = question.packet;
   const auto destination = IpAddress::Parse(parameters["destination"].get<std::string>());
@@ -130,12 +143,12 @@ tl::expected<PacketQuestion, std::string> ParsePacket(const Json& parameters,
   const auto source = IpAddress::Parse(parameters["source"].get<std::string>());
   if (!source || source->family() != destination->family()) return tl::make_unexpected("source");
   const auto name = parameters["port"].get<std::string>();
-  const auto port = std::ranges::find_if(ports, [&](const auto& entry) { return entry.second.info.link.name == name; });
-  if (port == ports.end()) return tl::make_unexpected("port");
+  const auto lane = LaneNamed(name, ports, topology);
+  if (!lane) return tl::make_unexpected("port");
 
-  packet.port = port->first;
+  packet.port = lane->port;
+  packet.vlan = lane->vlan;
   packet.ethertype = destination->is_v6() ? flow::kEthertypeIpv6 : flow::kEthertypeIpv4;
-  packet.destination_mac = port->second.info.link.address;
   packet.source = *source;
   packet.destination = *destination;
   packet.protocol = IPPROTO_UDP;
@@ -149,6 +162,9 @@ tl::expected<PacketQuestion, std::string> ParsePacket(const Json& parameters,
   if (!Take(parameters, "tos", 0, 255, packet.tos)) return tl::make_unexpected("tos");
   if (!Take(parameters, "mark", 0, UINT32_MAX, question.mark)) return tl::make_unexpected("mark");
   if (!Take(parameters, "vlan", 1, 4094, packet.vlan)) return tl::make_unexpected("vlan");
+  if (lane->vlan != flow::kUntagged && packet.vlan != lane->vlan) return tl::make_unexpected("vlan");
+  const kernel::L3Interface* ingress = topology.At(packet.lane());
+  packet.destination_mac = ingress != nullptr ? ingress->address : ports.at(packet.port).info.link.address;
   return question;
 }
 

@@ -12,9 +12,11 @@
 
 namespace dpuflow {
 
-// The packet, or the name of the parameter that is not understood; "port": none of `ports` has this name.
+// The packet, or the name of the parameter that is not understood; "port": neither one of `ports` nor an interface on one
+// has this name.
 tl::expected<PacketQuestion, std::string> ParsePacket(const api::Json& parameters,
-                                                      const std::map<std::uint32_t, PortSlot>& ports);
+                                                      const std::map<std::uint32_t, PortSlot>& ports,
+                                                      const kernel::Topology& topology);
 
 api::Json ExplanationView(const Explanation& explanation, const NameOf& name_of, flow::TimePoint now);
 

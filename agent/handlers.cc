@@ -207,7 +207,7 @@ void RegisterHandlers(api::Service& service, Agent& agent) {
     call.Reply({{"ports", *ports}});
   });
   method("Explain", [&agent](const Json& parameters, Call call) {
-    const auto question = ParsePacket(parameters, agent.ports().slots());
+    const auto question = ParsePacket(parameters, agent.ports().slots(), agent.ports().topology());
     if (!question && question.error() == "port") return call.Error(api::kNoSuchPort, {{"port", parameters["port"]}});
     if (!question) return call.InvalidParameter(question.error());
     call.Reply(ExplanationView(agent.Explain(*question), Names(agent), flow::Clock::now()));

@@ -36,16 +36,18 @@ std::uint32_t PortManager::PeerOf(const PortSlot& slot) const {
 
 // Out of service: the flows are forgotten at once; what is in hardware goes when nothing is under way any more.
 void PortManager::Leave(std::uint32_t ifindex, PortSlot& slot) {
-  if (slot.state == PortSlot::State::kReady) {
+  const auto before = std::exchange(slot.state, PortSlot::State::kReleasing);
+  if (before == PortSlot::State::kReady) {
     listener_.PortLeft(ifindex);
     pipeline_.RemovePort(ifindex);
   }
-  slot.state = PortSlot::State::kReleasing;
   leaving_.emplace(ifindex, false);
 }
 
-void PortManager::Update(std::map<std::uint32_t, kernel::SwitchPort> found, flow::TimePoint now) {
-  if (closing_) return;
+bool PortManager::Update(std::map<std::uint32_t, kernel::SwitchPort> found, kernel::Topology topology,
+                         flow::TimePoint now) {
+  if (closing_) return false;
+  const kernel::Topology before = std::exchange(topology_, std::move(topology));
   bool uplink_changed = false;        // its MTU is part of what every other port may send
   std::vector<PortSlot*> to_prepare;  // when all ports are known: each is tried with another one
   for (auto& [ifindex, slot] : slots_) {
@@ -75,11 +77,13 @@ void PortManager::Update(std::map<std::uint32_t, kernel::SwitchPort> found, flow
     PortSlot& slot = known->second;
     const bool was_refused_for_what_it_is = !slot.info.refusal.empty();
     const bool changed = !(slot.info == port);
+    const bool lanes_changed = before.OnPort(ifindex) != topology_.OnPort(ifindex);
     slot.info = std::move(port);
     if (slot.state == PortSlot::State::kReady && !slot.info.refusal.empty()) {
       Leave(ifindex, slot);
-    } else if (slot.state == PortSlot::State::kReady && changed) {
+    } else if (slot.state == PortSlot::State::kReady && (changed || lanes_changed)) {
       TellPipeline(slot, now);
+      if (lanes_changed) pipeline_.OnChange(flow::LinkChanged{ifindex}, now);
     } else if (slot.state == PortSlot::State::kRefused && changed) {
       if (slot.info.refusal.empty()) {
         if (was_refused_for_what_it_is || slot.retry_at > now) to_prepare.push_back(&slot);
@@ -91,6 +95,7 @@ void PortManager::Update(std::map<std::uint32_t, kernel::SwitchPort> found, flow
   }
   for (PortSlot* slot : to_prepare) Prepare(*slot);
   if (uplink_changed) pipeline_.OnChange(flow::EverythingChanged{}, now);
+  return !(before == topology_);
 }
 
 void PortManager::OnPrepared(const offload::PortPrepared& report, flow::TimePoint now) {
@@ -154,16 +159,22 @@ void PortManager::Advance(flow::TimePoint now) {
   }
 }
 
+flow::Lane PortManager::LaneOf(const kernel::L3Interface& interface) const {
+  const auto sysctls = sysctls_.interfaces.find(interface.name);
+  flow::Lane lane;
+  lane.vlan = interface.lane.vlan;
+  lane.router_mac = interface.address;
+  lane.checks_sources = sysctls == sysctls_.interfaces.end() || sysctls->second.rp_filter != 0;  // unknown: be strict
+  lane.martians = listener_.MartiansOf(interface.ifindex);
+  return lane;
+}
+
 void PortManager::TellPipeline(const PortSlot& slot, flow::TimePoint now) {
-  const auto sysctls = sysctls_.ports.find(slot.info.link.name);
-  const bool checks = sysctls == sysctls_.ports.end() || sysctls->second.rp_filter != 0;  // unknown: be strict
   flow::Port port;
   port.ifindex = slot.info.link.ifindex;
-  port.router_mac = slot.info.link.address;
-  port.checks_sources = checks;
   port.ipv6 = sysctls_.ipv6_forwarding;
   port.offload = slot.offload;
-  port.martians = listener_.MartiansOf(port.ifindex);
+  for (const kernel::L3Interface& interface : topology_.OnPort(port.ifindex)) port.lanes.push_back(LaneOf(interface));
   pipeline_.SetPort(port, now);
 }
 
@@ -218,13 +229,14 @@ bool PortManager::settled() const {
   });
 }
 
-std::vector<std::string> PortManager::Names() const {
-  std::vector<std::string> names;
-  for (const auto& [ifindex, slot] : slots_) names.push_back(slot.info.link.name);
+std::set<std::string> PortManager::Names() const {
+  std::set<std::string> names;
+  for (const auto& [ifindex, slot] : slots_) names.insert(slot.info.link.name);
+  for (const auto& [lane, interface] : topology_.all()) names.insert(interface.name);
   return names;
 }
 
-kernel::DecisionPorts PortManager::ForDecisions(std::uint32_t ingress_mtu, const kernel::LinkMirror& links) const {
+kernel::DecisionPorts PortManager::ForDecisions(std::uint32_t ingress_mtu) const {
   std::uint32_t uplink_mtu = 0;
   for (const auto& [ifindex, slot] : slots_) {
     if (slot.info.role == kernel::PortRole::kUplink) uplink_mtu = std::max(uplink_mtu, slot.info.link.mtu);
@@ -232,14 +244,11 @@ kernel::DecisionPorts PortManager::ForDecisions(std::uint32_t ingress_mtu, const
   kernel::DecisionPorts ports;
   for (const auto& [ifindex, slot] : slots_) {
     const std::uint32_t largest = ingress_mtu != 0 ? ingress_mtu : std::max(uplink_mtu, slot.info.link.mtu);
-    const netlink::Link* master = links.Find(slot.info.link.master);
-    const bool in_vrf = master != nullptr && master->kind == "vrf";
     kernel::DecisionPort& port = ports[ifindex];
     port.name = slot.info.link.name;
     port.ready = slot.state == PortSlot::State::kReady;
     port.offload = slot.offload;
     port.largest_packet = largest;
-    if (in_vrf) port.vrf = master->name;
   }
   return ports;
 }

@@ -17,12 +17,14 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 
 #include "agent/flow/pipeline.h"
 #include "agent/kernel/decision.h"
 #include "agent/kernel/switch_ports.h"
 #include "agent/kernel/sysctl.h"
+#include "agent/kernel/topology.h"
 #include "agent/offload/backend.h"
 
 namespace dpuflow {
@@ -42,8 +44,8 @@ struct PortSlot {
 class PortListener {
  public:
   virtual ~PortListener() = default;
-  // Sources that no packet from the port may have.
-  [[nodiscard]] virtual std::vector<IpPrefix> MartiansOf(std::uint32_t ifindex) const = 0;
+  // Sources that no packet may have which routing sees enter at this interface.
+  [[nodiscard]] virtual std::vector<IpPrefix> MartiansOf(std::uint32_t l3_ifindex) const = 0;
   virtual void PortReady(std::uint32_t ifindex) = 0;
   virtual void PortLeft(std::uint32_t ifindex) = 0;
   virtual void PortRefused(const PortSlot& slot) = 0;   // to be logged
@@ -55,8 +57,9 @@ class PortManager {
   PortManager(offload::Backend& backend, flow::Pipeline& pipeline, PortListener& listener)
       : backend_(backend), pipeline_(pipeline), listener_(listener) {}
 
-  // What devlink and rtnetlink say now. Ports that came are prepared, ports that went are forgotten.
-  void Update(std::map<std::uint32_t, kernel::SwitchPort> found, flow::TimePoint now);
+  // What devlink and rtnetlink say now: the ports, and the interfaces of routing on them. Ports that came are prepared,
+  // ports that went are forgotten. Returns whether an interface came, went or changed.
+  bool Update(std::map<std::uint32_t, kernel::SwitchPort> found, kernel::Topology topology, flow::TimePoint now);
   void OnPrepared(const offload::PortPrepared& report, flow::TimePoint now);
   void OnReleased(const offload::PortReleased& report, flow::TimePoint now);
   // The qdisc that filters hang on has been deleted, and everything of ours with it: the port is prepared anew.
@@ -77,21 +80,25 @@ class PortManager {
   [[nodiscard]] bool settled() const;  // no port is being prepared or released
   [[nodiscard]] bool done() const { return closing_ && slots_.empty(); }
   [[nodiscard]] const std::map<std::uint32_t, PortSlot>& slots() const { return slots_; }
-  [[nodiscard]] std::vector<std::string> Names() const;
+  [[nodiscard]] const kernel::Topology& topology() const { return topology_; }
+  // Of ports and of the interfaces on them, each once.
+  [[nodiscard]] std::set<std::string> Names() const;
   [[nodiscard]] const kernel::Sysctls& sysctls() const { return sysctls_; }
   // The ports as decisions see them. `ingress_mtu` in bytes; 0: the larger of the port's and the uplinks' MTU.
-  [[nodiscard]] kernel::DecisionPorts ForDecisions(std::uint32_t ingress_mtu, const kernel::LinkMirror& links) const;
+  [[nodiscard]] kernel::DecisionPorts ForDecisions(std::uint32_t ingress_mtu) const;
 
  private:
   void Prepare(PortSlot& slot);
   [[nodiscard]] std::uint32_t PeerOf(const PortSlot& slot) const;
   void Leave(std::uint32_t ifindex, PortSlot& slot);
   void TellPipeline(const PortSlot& slot, flow::TimePoint now);
+  [[nodiscard]] flow::Lane LaneOf(const kernel::L3Interface& interface) const;
 
   offload::Backend& backend_;
   flow::Pipeline& pipeline_;
   PortListener& listener_;
   std::map<std::uint32_t, PortSlot> slots_;
+  kernel::Topology topology_;
   std::map<std::uint32_t, bool> leaving_;  // ports taken out of service -> whether their release has been requested
   kernel::Sysctls sysctls_;
   bool offload_ = true;  // of ports that come

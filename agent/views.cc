@@ -31,6 +31,10 @@ Json ActionsView(const std::optional<flow::Rule>& rule, const NameOf& name_of) {
     view["set_src_mac"] = ToString(route->adjacency.source);
     view["set_dst_mac"] = ToString(route->adjacency.destination);
     view["decrement_ttl"] = true;
+    if (route->adjacency.vlan != rule->match.vlan) {
+      if (rule->match.vlan != flow::kUntagged) view["pop_vlan"] = true;
+      if (route->adjacency.vlan != flow::kUntagged) view["push_vlan"] = route->adjacency.vlan;
+    }
     view["egress"] = name_of(route->adjacency.egress);
   } else {
     view["trap"] = true;
@@ -66,6 +70,7 @@ Json MatchView(const flow::Match& match) {
   if (match.source_port) view["source_port"] = *match.source_port;
   if (match.destination_port) view["destination_port"] = *match.destination_port;
   if (match.tos) view["tos"] = *match.tos;
+  if (match.vlan_priority) view["vlan_priority"] = *match.vlan_priority;
   return view;
 }
 

@@ -85,21 +85,21 @@ static __always_inline __u8 hops_left(struct __sk_buff* skb, __u8 family) {
 
 /* Is this packet, which the kernel would forward by `path`, ours to forward? */
 static __always_inline __u32 judge_path(struct __sk_buff* skb, const struct dpuflow_miss* packet,
-                                        const struct dpuflow_port* ingress, const struct bpf_fib_lookup* path) {
-  const struct dpuflow_port* egress = enabled_port(path->ifindex);
+                                        const struct dpuflow_ingress* ingress, const struct bpf_fib_lookup* path) {
+  const struct dpuflow_egress* egress = bpf_map_lookup_elem(&egresses, &path->ifindex);
 
   if (!egress) return DPUFLOW_VERDICT_EGRESS_NOT_A_PORT;
   if (egress->eswitch != ingress->eswitch) return DPUFLOW_VERDICT_OTHER_SWITCH;
-  if (path->ifindex == packet->key.ifindex) return DPUFLOW_VERDICT_SAME_PORT;
+  if (egress->port == packet->key.ifindex) return DPUFLOW_VERDICT_SAME_PORT;
   if (!source_is_known(packet)) return DPUFLOW_VERDICT_SOURCE_UNKNOWN;
   /* In a tunnel's aggregate gso_size is about inner segments, and the skb does not tell. */
   if (skb->gso_size && packet->protocol != IPPROTO_TCP) return DPUFLOW_VERDICT_AGGREGATE;
-  if ((ingress->flags | egress->flags) & DPUFLOW_PORT_STACK_ONLY) return DPUFLOW_VERDICT_STACK_ONLY;
+  if ((ingress->flags | egress->flags) & DPUFLOW_STACK_ONLY) return DPUFLOW_VERDICT_STACK_ONLY;
   return DPUFLOW_VERDICT_FORWARDED;
 }
 
 static __always_inline __u32 judge(struct __sk_buff* skb, const struct dpuflow_miss* packet,
-                                   const struct dpuflow_port* ingress, struct bpf_fib_lookup* path) {
+                                   const struct dpuflow_ingress* ingress, struct bpf_fib_lookup* path) {
   __u32 verdict = look_up(skb, packet, ingress->l3_ifindex, path);
 
   /* Local first: a BGP neighbour sends with a TTL of 1. */
@@ -116,6 +116,11 @@ static __always_inline void decrement_ttl(struct iphdr* ip) {
 
   ip->check = sum + (sum >= 0xffff);
   ip->ttl--;
+}
+
+/* The tag lies beside the frame, so that this cannot fail; without one there is nothing to do. */
+static __always_inline int drop_tag(struct __sk_buff* skb, const struct dpuflow_flow_key* key) {
+  return key->vlan == DPUFLOW_UNTAGGED || !bpf_skb_vlan_pop(skb);
 }
 
 /* Both MACs, and the TTL or hop limit. */
@@ -158,13 +163,13 @@ int dpuflow_class(struct __sk_buff* skb) {
   struct dpuflow_settings* set = bpf_map_lookup_elem(&settings, &zero);
   __u32 verdict = DPUFLOW_VERDICT_NOT_A_PORT;
   __u32 protocol;
-  struct dpuflow_port* ingress;
+  struct dpuflow_ingress* ingress = 0;
 
   if (!set) return TC_ACT_UNSPEC; /* cannot be: the verifier wants to see it */
-  packet.key.ifindex = skb->ifindex;
-  ingress = enabled_port(packet.key.ifindex);
+  if (parse_lane(skb, &packet.key)) ingress = ingress_of(packet.key.ifindex, packet.key.vlan);
+  if (!ingress && packet.key.vlan != DPUFLOW_UNTAGGED) verdict = DPUFLOW_VERDICT_VLAN;
   if (ingress) {
-    verdict = parse(skb, &packet);
+    verdict = parse(skb, ingress, &packet);
     if (verdict == DPUFLOW_VERDICT_FORWARDED) verdict = judge(skb, &packet, ingress, &path);
     if (packet.family == FAMILY_IPV6 && forwards_by_lookup(verdict) && !(set->flags & DPUFLOW_SETTING_IPV6))
       verdict = DPUFLOW_VERDICT_FORWARDING_DISABLED;
@@ -180,7 +185,9 @@ int dpuflow_class(struct __sk_buff* skb) {
   if (CONTROL_VERDICTS >> verdict & 1) protocol = control_class(&packet, protocol);
   count(verdict, protocol, skb->gso_segs ? skb->gso_segs : 1, skb->len);
 
-  if (verdict == DPUFLOW_VERDICT_FORWARDED && rewrite(skb, packet.family, &path)) return bpf_redirect(path.ifindex, 0);
+  /* The packet's own tag ends here; a VLAN device as egress puts its own on. */
+  if (verdict == DPUFLOW_VERDICT_FORWARDED && drop_tag(skb, &packet.key) && rewrite(skb, packet.family, &path))
+    return bpf_redirect(path.ifindex, 0);
   return TC_ACT_UNSPEC;
 }
 

@@ -52,6 +52,7 @@ MissEvent ToEvent(const dpuflow_miss& miss) {
   event.verdict = static_cast<Verdict>(miss.verdict);
   event.port = miss.key.ifindex;
   event.vlan = miss.key.vlan;
+  event.vlan_priority = miss.key.vlan_priority;
   event.ethertype = miss.key.ethertype;
   event.source_mac = ToMac(miss.key.smac);
   event.destination_mac = ToMac(miss.key.dmac);
@@ -65,10 +66,17 @@ MissEvent ToEvent(const dpuflow_miss& miss) {
   return event;
 }
 
-dpuflow_source_key SourceKey(std::uint32_t ifindex, const IpAddress& address, std::uint16_t vlan) {
+dpuflow_lane LaneKey(const Lane& lane) { return {.ifindex = lane.port, .vlan = lane.vlan, .reserved = 0}; }
+
+std::string Describe(const Lane& lane) {
+  return lane.vlan == DPUFLOW_UNTAGGED ? fmt::format("port {}", lane.port)
+                                       : fmt::format("port {}, VLAN {}", lane.port, lane.vlan);
+}
+
+dpuflow_source_key SourceKey(const Lane& lane, const IpAddress& address) {
   dpuflow_source_key key{};
-  key.ifindex = ifindex;
-  key.vlan = vlan;
+  key.ifindex = lane.port;
+  key.vlan = lane.vlan;
   key.family = static_cast<std::uint8_t>(address.family());
   std::ranges::copy(address.wire(), reinterpret_cast<std::uint8_t*>(key.address));
   return key;
@@ -97,7 +105,8 @@ struct Classifier::State {
   State(bpf::Object owned, PathLookup paths) : object(std::move(owned)), lookup(std::move(paths)) {}
 
   Result<void> Find() {
-    const std::array<std::pair<const char*, int*>, 7> maps{{{"ports", &ports},
+    const std::array<std::pair<const char*, int*>, 8> maps{{{"ingresses", &ingresses},
+                                                            {"egresses", &egresses},
                                                             {"sources", &sources},
                                                             {"reported", &reported},
                                                             {"misses", &misses},
@@ -140,8 +149,8 @@ struct Classifier::State {
   std::unique_ptr<ring_buffer, RingCloser> ring;
   std::uint64_t report_window_ns = 0;
   ClassifierSettings settings{};
-  int program = -1, ports = -1, sources = -1, reported = -1, misses = -1, counters = -1, reports = -1,
-      settings_map = -1;
+  int program = -1, ingresses = -1, egresses = -1, sources = -1, reported = -1, misses = -1, counters = -1,
+      reports = -1, settings_map = -1;
 };
 
 Classifier::Classifier(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -152,7 +161,8 @@ Classifier::~Classifier() = default;
 Result<Classifier> Classifier::Load(const Options& options) {
   auto object = bpf::Object::Open("classifier", kClassifierObject);
   if (!object) return tl::make_unexpected(object.error());
-  const std::array<std::pair<const char*, std::uint32_t>, 4> sizes{{{"ports", options.max_ports},
+  const std::array<std::pair<const char*, std::uint32_t>, 5> sizes{{{"ingresses", options.max_interfaces},
+                                                                    {"egresses", options.max_interfaces},
                                                                     {"sources", options.max_sources},
                                                                     {"reported", options.max_reported},
                                                                     {"misses", options.ring_bytes}}};
@@ -179,29 +189,45 @@ std::uint32_t Classifier::program_id() const {
   return bpf_obj_get_info_by_fd(state_->program, &info, &size) == 0 ? info.id : 0;
 }
 
-Result<void> Classifier::SetPort(std::uint32_t ifindex, const PortEntry& entry) {
-  dpuflow_port value{};
+Result<void> Classifier::SetIngress(const Lane& lane, const IngressEntry& entry) {
+  const dpuflow_lane key = LaneKey(lane);
+  dpuflow_ingress value{};
   value.l3_ifindex = entry.l3_ifindex;
   value.eswitch = entry.eswitch;
-  value.flags = (entry.enabled ? DPUFLOW_PORT_ENABLED : 0) | (entry.stack_only ? DPUFLOW_PORT_STACK_ONLY : 0);
-  return Update(state_->ports, &ifindex, &value, fmt::format("tell the classifier of port {}", ifindex));
+  value.flags = entry.stack_only ? DPUFLOW_STACK_ONLY : 0;
+  std::ranges::copy(entry.mac.bytes, value.mac);
+  return Update(state_->ingresses, &key, &value, fmt::format("tell the classifier of {}", Describe(lane)));
 }
 
-Result<void> Classifier::RemovePort(std::uint32_t ifindex) {
-  return Remove(state_->ports, &ifindex, fmt::format("take port {} from the classifier", ifindex));
+Result<void> Classifier::RemoveIngress(const Lane& lane) {
+  const dpuflow_lane key = LaneKey(lane);
+  return Remove(state_->ingresses, &key, fmt::format("take {} from the classifier", Describe(lane)));
 }
 
-Result<void> Classifier::AddSource(std::uint32_t ifindex, const IpAddress& address, std::uint16_t vlan) {
-  const dpuflow_source_key key = SourceKey(ifindex, address, vlan);
+Result<void> Classifier::SetEgress(std::uint32_t l3_ifindex, const EgressEntry& entry) {
+  dpuflow_egress value{};
+  value.port = entry.port;
+  value.eswitch = entry.eswitch;
+  value.flags = entry.stack_only ? DPUFLOW_STACK_ONLY : 0;
+  return Update(state_->egresses, &l3_ifindex, &value,
+                fmt::format("tell the classifier of the interface {}", l3_ifindex));
+}
+
+Result<void> Classifier::RemoveEgress(std::uint32_t l3_ifindex) {
+  return Remove(state_->egresses, &l3_ifindex, fmt::format("take the interface {} from the classifier", l3_ifindex));
+}
+
+Result<void> Classifier::AddSource(const Lane& lane, const IpAddress& address) {
+  const dpuflow_source_key key = SourceKey(lane, address);
   const dpuflow_source value{};
   return Update(state_->sources, &key, &value,
-                fmt::format("allow the source {} at port {} in the classifier", address, ifindex));
+                fmt::format("allow the source {} at {} in the classifier", address, Describe(lane)));
 }
 
-Result<void> Classifier::RemoveSource(std::uint32_t ifindex, const IpAddress& address, std::uint16_t vlan) {
-  const dpuflow_source_key key = SourceKey(ifindex, address, vlan);
+Result<void> Classifier::RemoveSource(const Lane& lane, const IpAddress& address) {
+  const dpuflow_source_key key = SourceKey(lane, address);
   return Remove(state_->sources, &key,
-                fmt::format("revoke the source {} at port {} in the classifier", address, ifindex));
+                fmt::format("revoke the source {} at {} in the classifier", address, Describe(lane)));
 }
 
 Result<void> Classifier::Set(const ClassifierSettings& settings) { return state_->Set(settings); }

@@ -5,7 +5,7 @@
 //
 // Loading does not attach: program_fd() goes into a tcx link (bpf/tcx.h) or a cls_bpf filter (netlink/tc.h, BpfFilter).
 // The program answers TC_ACT_UNSPEC for what it leaves to the kernel, so filters behind it still see the packet. It does
-// nothing at a port before SetPort(), and dies with its last attachment, not with this object. A tcx link dies with the
+// nothing with a lane before SetIngress(), and dies with its last attachment, not with this object. A tcx link dies with the
 // agent; filters do not: with them, an agent that crashes leaves it forwarding between the ports and from the sources
 // that were set.
 #pragma once
@@ -35,13 +35,31 @@ std::string_view ToString(VerdictKind kind);        // "forwarded", "control", "
 std::string_view ToString(ProtocolClass protocol);  // "bgp"
 VerdictKind KindOf(Verdict verdict);
 
-struct PortEntry {
-  std::uint32_t l3_ifindex = 0;  // the interface that routing sees as ingress: the port itself where it is routed
-  std::uint32_t eswitch = 0;     // ports with equal numbers reach each other in hardware
-  bool stack_only = false;       // what enters or leaves here is left to the kernel, and reported all the same
-  bool enabled = true;           // otherwise nothing is forwarded or reported from it, nor forwarded to it
+// The packets of one port with one VLAN id, or with none: how the switch tells apart what routing calls interfaces.
+struct Lane {
+  std::uint32_t port = 0;  // ifindex
+  std::uint16_t vlan = DPUFLOW_UNTAGGED;
 
-  bool operator==(const PortEntry&) const = default;
+  auto operator<=>(const Lane&) const = default;
+};
+
+// Where routing sees the packets of a lane enter.
+struct IngressEntry {
+  std::uint32_t l3_ifindex = 0;  // the port itself, or its VLAN device
+  MacAddress mac{};              // of that interface: frames to it, or to the port's own, are to be routed
+  std::uint32_t eswitch = 0;     // ports with equal numbers reach each other in hardware
+  bool stack_only = false;       // what enters here is left to the kernel, and reported all the same
+
+  bool operator==(const IngressEntry&) const = default;
+};
+
+// Which port packets leave by that routing sends to an interface.
+struct EgressEntry {
+  std::uint32_t port = 0;  // ifindex
+  std::uint32_t eswitch = 0;
+  bool stack_only = false;  // what would leave here is left to the kernel, and reported all the same
+
+  bool operator==(const EgressEntry&) const = default;
 };
 
 // A data packet for which hardware had no entry. One per flow (port, VLAN, ethertype, both MACs, both addresses, and what
@@ -51,7 +69,8 @@ struct MissEvent {
   Verdict verdict = DPUFLOW_VERDICT_FORWARDED;
   std::uint32_t port = 0;  // ifindex
   std::uint16_t vlan = DPUFLOW_UNTAGGED;
-  std::uint16_t ethertype = 0;
+  std::uint8_t vlan_priority = 0;  // PCP
+  std::uint16_t ethertype = 0;     // behind the tag
   MacAddress source_mac{};
   MacAddress destination_mac{};
   IpAddress source{};
@@ -108,14 +127,14 @@ struct ClassifierOptions {
   // For how long a flow that was reported is not reported again. Under a second, so that a flow that the agent missed
   // or forgot comes back within one.
   std::chrono::nanoseconds report_window = std::chrono::milliseconds(900);
-  std::uint32_t ring_bytes = 1u << 20;  // 80 bytes per event; rounded up to a power of two
-  std::uint32_t max_ports = 4096;
+  std::uint32_t ring_bytes = 1u << 20;    // 80 bytes per event; rounded up to a power of two
+  std::uint32_t max_interfaces = 16384;   // lanes, and as many interfaces; memory is taken for all
   std::uint32_t max_sources = 1u << 18;   // memory is used for those that are there
   std::uint32_t max_reported = 1u << 16;  // flows remembered; the least recently used goes first
 };
 
-// Move-only; owns programs and maps. One thread at a time, except that the const functions and those that change ports
-// and sources may be called from any thread. Functions that return Result<void> fail with the errno of bpf(2).
+// Move-only; owns programs and maps. One thread at a time, except that the const functions and those that change lanes,
+// interfaces and sources may be called from any thread. Functions that return Result<void> fail with the errno of bpf(2).
 class Classifier {
  public:
   using Options = ClassifierOptions;
@@ -131,14 +150,16 @@ class Classifier {
   [[nodiscard]] int program_fd() const;
   [[nodiscard]] std::uint32_t program_id() const;  // as `bpftool prog` shows it
 
-  // Adds or changes a port. E2BIG: max_ports are there.
-  Result<void> SetPort(std::uint32_t ifindex, const PortEntry& entry);
-  Result<void> RemovePort(std::uint32_t ifindex);  // one that is not there is no error
+  // Adds or changes. E2BIG: max_interfaces are there. Removing what is not there is no error.
+  Result<void> SetIngress(const Lane& lane, const IngressEntry& entry);
+  Result<void> RemoveIngress(const Lane& lane);
+  Result<void> SetEgress(std::uint32_t l3_ifindex, const EgressEntry& entry);
+  Result<void> RemoveEgress(std::uint32_t l3_ifindex);
 
-  // Lets packets be forwarded from this address at this port. E2BIG: max_sources are there. Adding twice and removing
-  // what is not there are no errors.
-  Result<void> AddSource(std::uint32_t ifindex, const IpAddress& address, std::uint16_t vlan = DPUFLOW_UNTAGGED);
-  Result<void> RemoveSource(std::uint32_t ifindex, const IpAddress& address, std::uint16_t vlan = DPUFLOW_UNTAGGED);
+  // Lets packets be forwarded that enter by this lane with this source. E2BIG: max_sources are there. Adding twice and
+  // removing what is not there are no errors.
+  Result<void> AddSource(const Lane& lane, const IpAddress& address);
+  Result<void> RemoveSource(const Lane& lane, const IpAddress& address);
 
   Result<void> Set(const ClassifierSettings& settings);
   [[nodiscard]] const ClassifierSettings& settings() const;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The classifier's maps, and what it does with those that need more than a lookup. Values are described in shared.h;
- * sizes of 1 (a page for the
- * ring) are set by the loader.
+ * sizes of 1 (a page for the ring) are set by the loader.
  */
 #ifndef DPUFLOW_BPF_MAPS_H
 #define DPUFLOW_BPF_MAPS_H
@@ -16,9 +15,16 @@
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(max_entries, 1);
+  __type(key, struct dpuflow_lane);
+  __type(value, struct dpuflow_ingress);
+} ingresses SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 1);
   __type(key, __u32);
-  __type(value, struct dpuflow_port);
-} ports SEC(".maps");
+  __type(value, struct dpuflow_egress);
+} egresses SEC(".maps");
 
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
@@ -61,11 +67,11 @@ struct {
   __type(value, struct dpuflow_settings);
 } settings SEC(".maps");
 
-/* The entry of a port that takes part, or nothing. */
-static __always_inline struct dpuflow_port* enabled_port(__u32 ifindex) {
-  struct dpuflow_port* port = bpf_map_lookup_elem(&ports, &ifindex);
+/* Where routing sees the packets of this lane enter, or nothing. */
+static __always_inline struct dpuflow_ingress* ingress_of(__u32 ifindex, __u16 vlan) {
+  struct dpuflow_lane lane = {.ifindex = ifindex, .vlan = vlan};
 
-  return port && (port->flags & DPUFLOW_PORT_ENABLED) ? port : 0;
+  return bpf_map_lookup_elem(&ingresses, &lane);
 }
 
 static __always_inline int source_is_known(const struct dpuflow_miss* packet) {

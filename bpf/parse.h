@@ -29,6 +29,8 @@
 #define PROTOCOL_ICMPV6 58
 #define PROTOCOL_OSPF 89
 #define FRAGMENT_MASK 0x3fff /* offset and "more fragments" */
+#define VLAN_ID_MASK 0x0fff
+#define VLAN_PRIORITY_SHIFT 13
 
 /* As much of a packet as is ever read: the rest may lie outside the linear part. */
 #define LONGEST_HEADERS (sizeof(struct ethhdr) + sizeof(struct ipv6hdr) + sizeof(struct tcphdr))
@@ -203,22 +205,49 @@ static __always_inline __u32 parse_ipv6(struct cursor* cursor, struct __sk_buff*
   return objection != DPUFLOW_VERDICT_FORWARDED ? objection : verdict;
 }
 
-/* Fills `packet`, but for time and verdict. */
-static __always_inline __u32 parse(struct __sk_buff* skb, struct dpuflow_miss* packet) {
+/*
+ * The lane of a packet. The kernel has taken the tag out of the frame before this program sees it (__netif_receive_skb_core);
+ * where the tag is another than 802.1Q's, or VLAN 0, which is a priority and no VLAN, there is no lane.
+ */
+static __always_inline int parse_lane(const struct __sk_buff* skb, struct dpuflow_flow_key* key) {
+  __u32 tci = skb->vlan_tci;
+
+  key->ifindex = skb->ifindex;
+  key->vlan = DPUFLOW_UNTAGGED;
+  if (!skb->vlan_present) return 1;
+  key->vlan = tci & VLAN_ID_MASK;
+  key->vlan_priority = tci >> VLAN_PRIORITY_SHIFT & 7;
+  return key->vlan != 0 && skb->vlan_proto == bpf_htons(ETH_P_8021Q);
+}
+
+static __always_inline int same_mac(const __u8* a, const __u8* b) {
+  const __u16* x = (const __u16*)a;
+  const __u16* y = (const __u16*)b;
+
+  return x[0] == y[0] && x[1] == y[1] && x[2] == y[2];
+}
+
+/* A frame to the port's MAC is for the VLAN device on it too (vlan_do_receive). */
+static __always_inline int is_for_us(const struct __sk_buff* skb, const struct dpuflow_miss* packet,
+                                     const struct dpuflow_ingress* ingress) {
+  return skb->pkt_type == PACKET_HOST || same_mac(packet->key.dmac, ingress->mac);
+}
+
+/* Fills `packet`, but for its lane, time and verdict. */
+static __always_inline __u32 parse(struct __sk_buff* skb, const struct dpuflow_ingress* ingress,
+                                   struct dpuflow_miss* packet) {
   struct cursor cursor = start_of(skb);
   struct ethhdr* eth = ADVANCE(&cursor, struct ethhdr);
   int is_group;
   __u32 verdict;
 
-  packet->key.vlan = DPUFLOW_UNTAGGED;
   if (!eth) return DPUFLOW_VERDICT_MALFORMED;
   packet->key.ethertype = bpf_ntohs(eth->h_proto);
   __builtin_memcpy(packet->key.smac, eth->h_source, ETH_ALEN);
   __builtin_memcpy(packet->key.dmac, eth->h_dest, ETH_ALEN);
   is_group = eth->h_dest[0] & 1;
   if (is_l2_control(eth, packet->key.ethertype)) return DPUFLOW_VERDICT_L2_CONTROL;
-  if (skb->vlan_present || packet->key.ethertype == ETH_P_8021Q || packet->key.ethertype == ETH_P_8021AD)
-    return DPUFLOW_VERDICT_VLAN;
+  if (packet->key.ethertype == ETH_P_8021Q || packet->key.ethertype == ETH_P_8021AD) return DPUFLOW_VERDICT_VLAN;
   switch (packet->key.ethertype) {
     case ETH_P_ARP:
       return DPUFLOW_VERDICT_ARP;
@@ -231,7 +260,7 @@ static __always_inline __u32 parse(struct __sk_buff* skb, struct dpuflow_miss* p
     default:
       verdict = is_group ? DPUFLOW_VERDICT_MULTICAST : DPUFLOW_VERDICT_NOT_IP;
   }
-  if (verdict == DPUFLOW_VERDICT_FORWARDED && skb->pkt_type != PACKET_HOST) return DPUFLOW_VERDICT_OTHER_HOST;
+  if (verdict == DPUFLOW_VERDICT_FORWARDED && !is_for_us(skb, packet, ingress)) return DPUFLOW_VERDICT_OTHER_HOST;
   return verdict;
 }
 

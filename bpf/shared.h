@@ -39,7 +39,7 @@ enum dpuflow_kind {
   /* Not looked up. */                                                                                       \
   X(NOT_A_PORT, "not_a_port", STACK, 0) /* ingress is not among the enabled ports */                         \
   X(MALFORMED, "malformed", STACK, 0)   /* too short, or lengths that disagree */                            \
-  X(VLAN, "vlan", STACK, 0)             /* tagged */                                                         \
+  X(VLAN, "vlan", STACK, 0)             /* tagged as no interface here is, or more than once */              \
   X(NOT_IP, "not_ip", STACK, 0)                                                                              \
   X(OTHER_HOST, "other_host", STACK, 0)     /* MAC of neither the port nor a group */                        \
   X(BAD_CHECKSUM, "bad_checksum", STACK, 0) /* of the IPv4 header */                                         \
@@ -92,13 +92,31 @@ enum dpuflow_protocol {
       DPUFLOW_PROTOCOL_COUNT
 };
 
-/* Map `ports`: hash, ifindex of a port's netdev -> this. Who is not in it neither enters nor leaves. */
-#define DPUFLOW_PORT_ENABLED (1u << 0)
-#define DPUFLOW_PORT_STACK_ONLY (1u << 1) /* what enters or leaves here is the kernel's to forward */
+/*
+ * Routing knows interfaces, the switch knows lanes: the packets of a port with one VLAN tag, or with none. Two maps tell one
+ * from the other; who is not in them neither enters nor leaves.
+ */
+#define DPUFLOW_STACK_ONLY (1u << 0) /* what enters or leaves here is the kernel's to forward */
 
-struct dpuflow_port {
-  __u32 l3_ifindex; /* the interface that routing sees as ingress: the port itself, its bridge, bond or VLAN */
+/* Map `ingresses`: hash, this -> dpuflow_ingress. */
+struct dpuflow_lane {
+  __u32 ifindex; /* of the port */
+  __u16 vlan;
+  __u16 reserved;
+};
+
+struct dpuflow_ingress {
+  __u32 l3_ifindex; /* the interface that routing sees as ingress: the port itself, or its VLAN device */
   __u32 eswitch;    /* ports with equal numbers reach each other */
+  __u32 flags;
+  __u8 mac[6]; /* of that interface: frames to it are to be routed, whatever the MAC of the port is */
+  __u16 reserved;
+};
+
+/* Map `egresses`: hash, ifindex of the interface by which routing sends -> this. */
+struct dpuflow_egress {
+  __u32 port;
+  __u32 eswitch;
   __u32 flags;
   __u32 reserved;
 };
@@ -117,8 +135,8 @@ struct dpuflow_source {
 };
 
 /*
- * Map `reported`: LRU hash, this -> CLOCK_MONOTONIC in ns of the last event (__u64). The fields behind the addresses are
- * zero unless the setting of their name tells flows apart by them.
+ * Map `reported`: LRU hash, this -> CLOCK_MONOTONIC in ns of the last event (__u64). Ports, protocol and TOS are zero
+ * unless the setting of their name tells flows apart by them.
  */
 struct dpuflow_flow_key {
   __u32 ifindex;
@@ -132,7 +150,8 @@ struct dpuflow_flow_key {
   __u16 dport;
   __u8 protocol;
   __u8 tos;
-  __u16 reserved;
+  __u8 vlan_priority; /* PCP; zero without a tag */
+  __u8 reserved;
 };
 
 /* Map `misses`: ring buffer of these. */
@@ -200,7 +219,9 @@ struct dpuflow_batch {
 #else
 #define DPUFLOW_CHECK_SIZE(type, size) _Static_assert(sizeof(struct type) == (size), "implicit padding in " #type)
 #endif
-DPUFLOW_CHECK_SIZE(dpuflow_port, 16);
+DPUFLOW_CHECK_SIZE(dpuflow_lane, 8);
+DPUFLOW_CHECK_SIZE(dpuflow_ingress, 20);
+DPUFLOW_CHECK_SIZE(dpuflow_egress, 16);
 DPUFLOW_CHECK_SIZE(dpuflow_source_key, 24);
 DPUFLOW_CHECK_SIZE(dpuflow_flow_key, 60);
 DPUFLOW_CHECK_SIZE(dpuflow_miss, 80);

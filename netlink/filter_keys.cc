@@ -11,6 +11,7 @@ namespace dpuflow::netlink {
 namespace {
 
 constexpr std::uint16_t kMaxVlanId = 4095;
+constexpr std::uint8_t kMaxVlanPriority = 7;
 
 // The ethertype behind the VLAN tag, if the filter looks for one.
 std::uint16_t L3Type(const FilterId& id, const FlowerKey& key) {
@@ -79,8 +80,10 @@ void TakeMask(std::optional<Masked<T>>& field, const T& mask) {
 
 Result<void> CheckKey(const FilterId& id, const FlowerKey& key) {
   const bool tagged = id.ethertype == ETH_P_8021Q;
-  if (!tagged && (key.vlan_id || key.vlan_ethertype)) return Invalid("a VLAN key needs protocol 802.1Q");
+  if (!tagged && (key.vlan_id || key.vlan_priority || key.vlan_ethertype))
+    return Invalid("a VLAN key needs protocol 802.1Q");
   if (key.vlan_id && *key.vlan_id > kMaxVlanId) return Invalid("a VLAN id is at most 4095");
+  if (key.vlan_priority && *key.vlan_priority > kMaxVlanPriority) return Invalid("a VLAN priority is at most 7");
   const Family family = FamilyOf(L3Type(id, key));
   if (!FitsFamily(key.ip_src, family) || !FitsFamily(key.ip_dst, family)) {
     return Invalid("an address is of another family than the ethertype");
@@ -97,6 +100,7 @@ Result<void> CheckKey(const FilterId& id, const FlowerKey& key) {
 void PutKey(MessageBuffer& buffer, const FilterId& id, const FlowerKey& key) {
   buffer.PutBe16(TCA_FLOWER_KEY_ETH_TYPE, id.ethertype);
   if (key.vlan_id) buffer.PutU16(TCA_FLOWER_KEY_VLAN_ID, *key.vlan_id);
+  if (key.vlan_priority) buffer.PutU8(TCA_FLOWER_KEY_VLAN_PRIO, *key.vlan_priority);
   if (key.vlan_ethertype) buffer.PutBe16(TCA_FLOWER_KEY_VLAN_ETH_TYPE, *key.vlan_ethertype);
   PutMac(buffer, TCA_FLOWER_KEY_ETH_DST, TCA_FLOWER_KEY_ETH_DST_MASK, key.eth_dst);
   PutMac(buffer, TCA_FLOWER_KEY_ETH_SRC, TCA_FLOWER_KEY_ETH_SRC_MASK, key.eth_src);
@@ -123,6 +127,9 @@ bool KeyReader::Read(AttributeReader& attribute) {
       return true;
     case TCA_FLOWER_KEY_VLAN_ID:
       key_.vlan_id = attribute.U16();
+      return true;
+    case TCA_FLOWER_KEY_VLAN_PRIO:
+      key_.vlan_priority = attribute.U8();
       return true;
     case TCA_FLOWER_KEY_VLAN_ETH_TYPE:
       key_.vlan_ethertype = attribute.Be16();

@@ -56,6 +56,7 @@ inline Masked<IpAddress> Exact(const IpAddress& address) {
 // one.
 struct FlowerKey {
   std::optional<std::uint16_t> vlan_id{};         // 0..4095
+  std::optional<std::uint8_t> vlan_priority{};    // PCP, 0..7
   std::optional<std::uint16_t> vlan_ethertype{};  // host byte order
   std::optional<Masked<MacAddress>> eth_dst{};
   std::optional<Masked<MacAddress>> eth_src{};

@@ -25,10 +25,22 @@ MacAddress MacIfOne(AttributeReader& attribute) {
   return attribute.payload().size() == sizeof(MacAddress::bytes) ? attribute.Mac() : MacAddress{};
 }
 
+VlanInfo ReadVlanInfo(AttributeReader data) {
+  VlanInfo vlan;
+  while (data.Next()) {
+    if (data.type() == IFLA_VLAN_ID) vlan.id = data.U16();
+    if (data.type() == IFLA_VLAN_PROTOCOL) vlan.protocol = data.Be16();
+    if (data.type() == IFLA_VLAN_EGRESS_QOS) vlan.maps_egress_priority = true;
+  }
+  return vlan;
+}
+
+// The kind comes before the data, which it gives their meaning (rtnl_link_info_fill).
 void ReadLinkInfo(AttributeReader info, Link& link) {
   while (info.Next()) {
     if (info.type() == IFLA_INFO_KIND) link.kind = info.String();
     if (info.type() == IFLA_INFO_SLAVE_KIND) link.slave_kind = info.String();
+    if (info.type() == IFLA_INFO_DATA && link.kind == "vlan") link.vlan = ReadVlanInfo(info.Nested());
   }
 }
 

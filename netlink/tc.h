@@ -40,7 +40,7 @@ namespace dpuflow::netlink {
 // Requests. `flags`: NLM_F_ECHO to get the installed filter back (BatchResult::echo). EINVAL for a
 // filter that cannot be expressed, with nothing appended: handle, prio or ethertype 0 (the kernel
 // would take these as "any" or "all"), an address of another family than the ethertype, ports
-// without TCP or UDP, a VLAN id above 4095 or without 802.1Q, a goto chain of more than 28 bits, no action.
+// without TCP or UDP, a VLAN id above 4095, a VLAN priority above 7, either without 802.1Q, a goto chain of more than 28 bits, no action.
 Result<void> AppendFilterAdd(MessageBuffer& buffer, std::uint32_t seq, const Filter& filter, std::uint16_t flags = 0);
 Result<void> AppendFilterReplace(MessageBuffer& buffer, std::uint32_t seq, const Filter& filter,
                                  std::uint16_t flags = 0);

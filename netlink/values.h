@@ -26,6 +26,15 @@ struct Event {
   bool operator==(const Event&) const = default;
 };
 
+// What makes a link of kind "vlan" one. IFLA_INFO_DATA.
+struct VlanInfo {
+  std::uint16_t id = 0;               // IFLA_VLAN_ID
+  std::uint16_t protocol = 0;         // IFLA_VLAN_PROTOCOL, host byte order: 0x8100, 0x88a8
+  bool maps_egress_priority = false;  // IFLA_VLAN_EGRESS_QOS: its tags have priorities, by a map
+
+  bool operator==(const VlanInfo&) const = default;
+};
+
 // `ip -d link show`. RTM_NEWLINK.
 struct Link {
   std::uint32_t ifindex = 0;
@@ -34,8 +43,9 @@ struct Link {
   std::uint16_t arphrd = 0;  // ARPHRD_ETHER, ...
   std::uint32_t mtu = 0;     // bytes, L3
   MacAddress address{};
-  std::uint32_t master = 0;      // IFLA_MASTER: the bridge, bond, VRF, ... it is in
-  std::uint32_t lower = 0;       // IFLA_LINK: what a VLAN or macvlan stands on
+  std::uint32_t master = 0;  // IFLA_MASTER: the bridge, bond, VRF, ... it is in
+  std::uint32_t lower = 0;   // IFLA_LINK: what a VLAN or macvlan stands on
+  std::optional<VlanInfo> vlan{};
   std::string kind{};            // IFLA_INFO_KIND: "bridge", "bond", "vlan", ...; empty for a NIC
   std::string slave_kind{};      // IFLA_INFO_SLAVE_KIND: the kind of its master
   std::string switch_id{};       // IFLA_PHYS_SWITCH_ID, lower-case hex; empty where there is none

@@ -74,6 +74,7 @@ std::vector<std::string> MatchWords(const Json& flow) {
   AddPair(words, match, "source_port", "sport");
   AddPair(words, match, "destination_port", "dport");
   AddPair(words, match, "tos", "tos");
+  AddPair(words, match, "vlan_priority", "vlan_prio");
   if (Has(match, "ttl")) words.push_back("ttl " + TtlOf(match));
   if (Flag(match, "unfragmented")) words.push_back("unfragmented");
   return words;

@@ -26,10 +26,19 @@ using FlowId = std::uint32_t;
 // Work is numbered by when its cause came in, so that one can wait for all that had come by a certain time (ledger.h).
 using Epoch = std::uint64_t;
 
+// The packets of one port with one VLAN id, or with none.
+struct LaneId {
+  std::uint32_t port = 0;
+  std::uint16_t vlan = kUntagged;
+
+  auto operator<=>(const LaneId&) const = default;
+};
+
 // A data packet that no hardware entry matched, as the classifier saw it.
 struct Miss {
   std::uint32_t port = 0;
   std::uint16_t vlan = kUntagged;
+  std::uint8_t vlan_priority = 0;  // PCP; 0 without a tag
   std::uint16_t ethertype = kEthertypeIpv4;
   MacAddress source_mac;
   MacAddress destination_mac;
@@ -40,6 +49,7 @@ struct Miss {
   std::uint16_t destination_port = 0;
   std::uint8_t tos = 0;  // or traffic class
 
+  [[nodiscard]] LaneId lane() const { return {port, vlan}; }
   bool operator==(const Miss&) const = default;
 };
 

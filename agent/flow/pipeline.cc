@@ -93,12 +93,13 @@ void Pipeline::OnMiss(const Miss& miss, TimePoint now) {
   }
   ++counters_.misses_by_port[miss.port];
   const Port& settings = port->second.port;
+  const Lane* lane = settings.Find(miss.vlan);
   const bool is_ip = miss.ethertype == kEthertypeIpv4 || (miss.ethertype == kEthertypeIpv6 && settings.ipv6);
-  if (miss.vlan != kUntagged || !is_ip) {
+  if (lane == nullptr || !is_ip) {
     ++counters_.misses_not_supported;
     return;
   }
-  if (miss.destination_mac != settings.router_mac) {
+  if (miss.destination_mac != lane->router_mac) {
     ++counters_.misses_not_for_router;
     return;
   }
@@ -113,12 +114,12 @@ void Pipeline::OnMiss(const Miss& miss, TimePoint now) {
   const bool undecided = !flow.answered || flow.leaving;
   const bool retry = !flow.wanted && now >= flow.retry_after && now - flow.asked >= limits_.reask;
   const bool refused_before = flow.refusals > 0 && !flow.wanted && now >= flow.retry_after;
-  if (undecided || retry || refused_before || !sources_.IsValid(miss.port, miss.source)) {
+  if (undecided || retry || refused_before || !sources_.IsValid(miss.lane(), miss.source)) {
     Ask(flow, miss);
     return;
   }
   flow.miss = miss;
-  if (flow.wanted) EnsureLayer2(port->second, miss, now);
+  if (flow.wanted) EnsureLayer2(*lane, miss, now);
 }
 
 void Pipeline::Ask(const Flow& flow, const Miss& miss) {
@@ -165,10 +166,10 @@ void Pipeline::TakeDirty(std::size_t most, std::vector<Question>& taken, TimePoi
 void Pipeline::NoteSource(const Answer& answer) {
   const Miss& miss = answer.question.miss;
   if (answer.source == SourceVerdict::kValid) {
-    sources_.Allow(miss.port, miss.source);
+    sources_.Allow(miss.lane(), miss.source);
   } else if (answer.source == SourceVerdict::kInvalid) {
     ++counters_.sources_refused;
-    sources_.Revoke(miss.port, miss.source);
+    sources_.Revoke(miss.lane(), miss.source);
   }
 }
 
@@ -254,7 +255,8 @@ void Pipeline::Apply(Flow& flow, const PortState& port, const Answer& answer, Ti
     return;
   }
   Want(flow, Rule{flow.match, RouteTo{answer.adjacency}}, now);
-  if (flow.wanted && (first || answer.question.fresh)) EnsureLayer2(port, miss, now);
+  const Lane* lane = port.port.Find(miss.vlan);
+  if (flow.wanted && lane != nullptr && (first || answer.question.fresh)) EnsureLayer2(*lane, miss, now);
 }
 
 Reason Pipeline::WhyNot(const Flow& flow, const PortState& state, TimePoint now) const {
@@ -270,7 +272,7 @@ Reason Pipeline::WhyNot(const Flow& flow, const PortState& state, TimePoint now)
   return {};
 }
 
-void Pipeline::EnsureLayer2(const PortState& state, const Miss& miss, TimePoint now) {
+void Pipeline::EnsureLayer2(const Lane& lane, const Miss& miss, TimePoint now) {
   Match source;
   source.table = Table::kL2Source;
   source.port = miss.port;
@@ -280,7 +282,7 @@ void Pipeline::EnsureLayer2(const PortState& state, const Miss& miss, TimePoint 
   destination.table = Table::kL2Destination;
   source.mac = miss.source_mac;
   destination.mac = miss.destination_mac;
-  if (state.port.checks_sources && miss.ethertype == kEthertypeIpv4) source.source = IpPrefix::Host(miss.source);
+  if (lane.checks_sources && miss.ethertype == kEthertypeIpv4) source.source = IpPrefix::Host(miss.source);
   const auto lead = [&](const Match& match, Table next) {
     if (!HasRoom(match)) {
       ++counters_.misses_table_full;

@@ -47,23 +47,32 @@ struct Limits {
   Duration idle_time = std::chrono::seconds(30);
   std::size_t max_entries = 65536;    // wanted entries over all ports, guards not counted
   std::size_t max_questions = 65536;  // waiting to be asked because of packets; more are dropped, and counted
-  std::size_t max_sources = 65536;    // validated (port, source) pairs
+  std::size_t max_sources = 65536;    // validated (lane, source) pairs
   Duration retry_min = std::chrono::seconds(1);  // after a first refusal; doubles
   Duration retry_max = std::chrono::seconds(60);
   Duration reask =
       std::chrono::seconds(5);  // a flow kept in software is asked about again after this, if it still sends
 };
 
-// What the pipeline knows of a port of the switch that takes part.
-struct Port {
-  std::uint32_t ifindex = 0;
-  MacAddress router_mac;        // of the representor: frames to it are to be routed
+// What the pipeline knows of a lane: of the packets of a port with one VLAN id, or with none.
+struct Lane {
+  std::uint16_t vlan = kUntagged;
+  MacAddress router_mac;        // of the interface that routing knows: frames to it are to be routed
   bool checks_sources = false;  // rp_filter: the L2 source entries of IPv4 carry the source address
-  bool ipv6 = false;            // the machine forwards IPv6
-  bool offload = true;          // off: the hardware is kept empty, guards included
   // Sources that no packet from here may have: the machine's own addresses, loopback, multicast. One guard each.
   std::vector<IpPrefix> martians{};
 
+  bool operator==(const Lane&) const = default;
+};
+
+// ... and of a port of the switch that takes part.
+struct Port {
+  std::uint32_t ifindex = 0;
+  bool ipv6 = false;          // the machine forwards IPv6
+  bool offload = true;        // off: the hardware is kept empty, guards included
+  std::vector<Lane> lanes{};  // those that routing knows, each once; other packets stay in software
+
+  [[nodiscard]] const Lane* Find(std::uint16_t vlan) const;  // null: there is none
   bool operator==(const Port&) const = default;
 };
 
@@ -73,7 +82,7 @@ struct PipelineCounters {
   std::map<std::uint32_t, std::uint64_t> misses_by_port;  // of the ports that take part
   std::uint64_t misses_unknown_port = 0;
   std::uint64_t misses_not_for_router = 0;
-  std::uint64_t misses_not_supported = 0;  // a VLAN tag, or IPv6 while the machine does not forward it
+  std::uint64_t misses_not_supported = 0;  // no lane of the port's, or IPv6 while the machine does not forward it
   std::uint64_t misses_table_full = 0;     // more flows than twice max_entries
   std::uint64_t questions_dropped = 0;     // more than max_questions
   std::uint64_t questions = 0;
@@ -140,7 +149,7 @@ class Pipeline {
   [[nodiscard]] std::set<NeighKey> TakeUsedNeighs() { return std::exchange(used_neighs_, {}); }
 
   // The classifier could not be told that this source is valid.
-  void SourceNotTaken(std::uint32_t port, const IpAddress& address) { sources_.Revoke(port, address); }
+  void SourceNotTaken(const LaneId& lane, const IpAddress& address) { sources_.Revoke(lane, address); }
 
   // Nothing to be asked, nothing to be issued, nothing under way.
   [[nodiscard]] bool settled() const { return ledger_.empty(); }
@@ -158,8 +167,8 @@ class Pipeline {
   [[nodiscard]] const FlowTable& flows() const { return table_; }
   // Which fields a key needs for this answer, seeing those that others of its target need.
   [[nodiscard]] Fields FieldsFor(const Answer& answer) const;
-  [[nodiscard]] bool IsApproved(std::uint32_t port, const IpAddress& source) const {
-    return sources_.IsValid(port, source);
+  [[nodiscard]] bool IsApproved(const LaneId& lane, const IpAddress& source) const {
+    return sources_.IsValid(lane, source);
   }
   [[nodiscard]] bool full() const { return wanted_ >= limits_.max_entries; }  // no room for one more entry
   [[nodiscard]] const PipelineCounters& counters() const { return counters_; }
@@ -187,7 +196,7 @@ class Pipeline {
   void Apply(Flow& flow, const PortState& port, const Answer& answer, TimePoint now);
   // The flow that an answer is about. Those of its target whose keys do not fit the answer's fields leave. Null: no room.
   Flow* Reshape(const Answer& answer, TimePoint now);
-  void EnsureLayer2(const PortState& state, const Miss& miss, TimePoint now);
+  void EnsureLayer2(const Lane& lane, const Miss& miss, TimePoint now);
   [[nodiscard]] Reason WhyNot(const Flow& flow, const PortState& state, TimePoint now) const;
   void Refused(Flow& flow, const Error& error, TimePoint now);
   void Explain(Flow& flow, Reason reason);  // why it is not in hardware; counted where it is news
@@ -197,6 +206,7 @@ class Pipeline {
   void MarkDirtyToAsk(Flow& flow);
   // pipeline_ports.cc
   void EnsureGuards(PortState& state, TimePoint now);
+  void EnsureGuards(PortState& state, const Lane& lane, std::vector<FlowId>& standing, TimePoint now);
   void OnGuard(std::uint32_t ifindex);
   void CountGuards(PortState& state);
   // pipeline_time.cc

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What a change among the kernel's tables means for flows and for validated sources.
+#include <algorithm>
+
 #include "agent/flow/pipeline.h"
 
 namespace dpuflow::flow {
@@ -22,8 +24,9 @@ void Pipeline::RevokeSources(const Change& change) {
   const bool silent_routes = link != nullptr || std::holds_alternative<NexthopChanged>(change);
   bool checks = false;
   for (const auto& [ifindex, state] : ports_) {
-    checks |= state.port.checks_sources;
-    if ((silent_routes && state.port.checks_sources) || (link != nullptr && link->ifindex == ifindex)) {
+    const bool port_checks = std::ranges::any_of(state.port.lanes, &Lane::checks_sources);
+    checks |= port_checks;
+    if ((silent_routes && port_checks) || (link != nullptr && link->ifindex == ifindex)) {
       sources_.RevokePort(ifindex);
     }
   }
@@ -37,19 +40,21 @@ void Pipeline::MarkDirty(Flow& flow) {
   const auto port = ports_.find(flow.match.port);
   if (port == ports_.end()) return;
   const Port& settings = port->second.port;
-  if (flow.match.table != Table::kGuard && flow.match.ethertype == kEthertypeIpv6 && !settings.ipv6) return Leave(flow);
+  const Lane* lane = settings.Find(flow.match.vlan);
+  if (flow.match.table == Table::kGuard) return;
+  if (lane == nullptr || (flow.match.ethertype == kEthertypeIpv6 && !settings.ipv6)) return Leave(flow);
   switch (flow.match.table) {
     case Table::kGuard:
       return;
     case Table::kL2Source:
-      // A port has one shape or the other.
-      if (flow.match.source.has_value() != (settings.checks_sources && flow.match.ethertype == kEthertypeIpv4)) {
+      // A lane has one shape or the other.
+      if (flow.match.source.has_value() != (lane->checks_sources && flow.match.ethertype == kEthertypeIpv4)) {
         return Leave(flow);
       }
       if (flow.match.source) MarkDirtyToAsk(flow);
       return;
     case Table::kL2Destination:
-      if (flow.match.mac != settings.router_mac) Leave(flow);
+      if (flow.match.mac != lane->router_mac) Leave(flow);
       return;
     case Table::kL3:
       MarkDirtyToAsk(flow);

@@ -7,11 +7,15 @@
 
 namespace dpuflow::flow {
 
+const Lane* Port::Find(std::uint16_t vlan) const {
+  const auto lane = std::ranges::find(lanes, vlan, &Lane::vlan);
+  return lane == lanes.end() ? nullptr : &*lane;
+}
+
 void Pipeline::SetPort(const Port& port, TimePoint now) {
   PortState& state = ports_[port.ifindex];
   const bool changed = !(state.port == port);
-  if (state.port.martians != port.martians)
-    sources_.RevokePort(port.ifindex);  // what became ours is no source any more
+  if (state.port.lanes != port.lanes) sources_.RevokePort(port.ifindex);  // what became ours is no source any more
   state.port = port;
   if (!port.offload) {
     for (const FlowId id : table_.OnPort(port.ifindex)) {
@@ -36,10 +40,20 @@ void Pipeline::RemovePort(std::uint32_t ifindex) {
 
 void Pipeline::EnsureGuards(PortState& state, TimePoint now) {
   std::vector<FlowId> standing;
+  for (const Lane& lane : state.port.lanes) EnsureGuards(state, lane, standing, now);
+  for (const FlowId id : table_.OnPort(state.port.ifindex)) {
+    Flow* flow = table_.Find(id);
+    if (flow->match.table == Table::kGuard && std::ranges::find(standing, id) == standing.end()) Leave(*flow);
+  }
+  CountGuards(state);
+}
+
+void Pipeline::EnsureGuards(PortState& state, const Lane& lane, std::vector<FlowId>& standing, TimePoint now) {
   const auto guard = [&](std::uint16_t ethertype, const std::optional<IpPrefix>& source) {
     Match match;
     match.table = Table::kGuard;
     match.port = state.port.ifindex;
+    match.vlan = lane.vlan;
     match.ethertype = ethertype;
     match.source = source;
     match.ttl_expires = !source;
@@ -50,18 +64,13 @@ void Pipeline::EnsureGuards(PortState& state, TimePoint now) {
   };
   guard(kEthertypeIpv4, std::nullopt);
   if (state.port.ipv6) guard(kEthertypeIpv6, std::nullopt);
-  for (const IpPrefix& martian : state.port.martians) {
+  for (const IpPrefix& martian : lane.martians) {
     if (martian.address.is_v4()) {
       guard(kEthertypeIpv4, martian);
     } else if (state.port.ipv6) {
       guard(kEthertypeIpv6, martian);
     }
   }
-  for (const FlowId id : table_.OnPort(state.port.ifindex)) {
-    Flow* flow = table_.Find(id);
-    if (flow->match.table == Table::kGuard && std::ranges::find(standing, id) == standing.end()) Leave(*flow);
-  }
-  CountGuards(state);
 }
 
 void Pipeline::CountGuards(PortState& state) {

@@ -38,6 +38,7 @@ enum class Why : std::uint8_t {
   kNetfilter,
   kXfrm,
   kQueue,
+  kVlanPriority,  // a tag has one that hardware would not treat as the kernel does
   // The agent's own.
   kOffloadOff,
   kGuards,

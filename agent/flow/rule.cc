@@ -18,7 +18,9 @@ std::string ActionText(const Action& action) {
   if (std::holds_alternative<Trap>(action)) return "trap";
   if (const auto* jump = std::get_if<GotoTable>(&action)) return fmt::format("goto {}", ToString(jump->table));
   const Adjacency& adjacency = std::get<RouteTo>(action).adjacency;
-  return fmt::format("set src {} dst {} ttl-1 redirect {}", adjacency.source, adjacency.destination, adjacency.egress);
+  const std::string tag = adjacency.vlan == kUntagged ? "" : fmt::format(" vlan {}", adjacency.vlan);
+  return fmt::format("set src {} dst {} ttl-1{} redirect {}", adjacency.source, adjacency.destination, tag,
+                     adjacency.egress);
 }
 
 }  // namespace
@@ -48,6 +50,7 @@ Fields FieldsOf(const Match& match) {
   if (match.source_port) fields |= kFieldSourcePort;
   if (match.destination_port) fields |= kFieldDestinationPort;
   if (match.tos) fields |= kFieldTos;
+  if (match.vlan_priority) fields |= kFieldVlanPriority;
   return fields;
 }
 
@@ -76,6 +79,7 @@ std::string ToString(const Match& match) {
   if (match.source_port) text += fmt::format(" sport {}", *match.source_port);
   if (match.destination_port) text += fmt::format(" dport {}", *match.destination_port);
   if (match.tos) text += fmt::format(" tos 0x{:02x}", *match.tos);
+  if (match.vlan_priority) text += fmt::format(" vlan_prio {}", *match.vlan_priority);
   if (match.portless) text += " without ports";
   return text;
 }
@@ -91,7 +95,7 @@ std::size_t std::hash<dpuflow::flow::Match>::operator()(const dpuflow::flow::Mat
   const auto high = [](std::uint32_t value) { return static_cast<std::uint8_t>(value >> 8); };
   const std::uint16_t source_port = match.source_port.value_or(0);
   const std::uint16_t destination_port = match.destination_port.value_or(0);
-  const std::array<std::uint8_t, 18> head = {
+  const std::array<std::uint8_t, 19> head = {
       static_cast<std::uint8_t>(match.table),
       low(match.port),
       high(match.port),
@@ -109,6 +113,7 @@ std::size_t std::hash<dpuflow::flow::Match>::operator()(const dpuflow::flow::Mat
       low(destination_port),
       high(destination_port),
       match.tos.value_or(0),
+      match.vlan_priority.value_or(0),
       static_cast<std::uint8_t>(match.portless),
   };
   std::size_t digest = dpuflow::HashBytes(head);

@@ -35,6 +35,7 @@ inline constexpr Fields kFieldProtocol = 1 << 1;
 inline constexpr Fields kFieldSourcePort = 1 << 2;
 inline constexpr Fields kFieldDestinationPort = 1 << 3;
 inline constexpr Fields kFieldTos = 1 << 4;
+inline constexpr Fields kFieldVlanPriority = 1 << 5;  // of tagged packets
 inline constexpr Fields kFieldPorts = kFieldSourcePort | kFieldDestinationPort;
 
 // What a packet must look like. Which fields are set is a function of the table:
@@ -53,7 +54,8 @@ struct Match {
   std::optional<std::uint8_t> protocol{};
   std::optional<std::uint16_t> source_port{};
   std::optional<std::uint16_t> destination_port{};
-  std::optional<std::uint8_t> tos{};  // or traffic class
+  std::optional<std::uint8_t> tos{};            // or traffic class
+  std::optional<std::uint8_t> vlan_priority{};  // PCP
   // Packets whose path depends on ports that they do not show. No entry can match just these: a flow of this kind is
   // never in hardware.
   bool portless = false;
@@ -64,11 +66,12 @@ struct Match {
 // Which of Fields are in the match.
 [[nodiscard]] Fields FieldsOf(const Match& match);
 
-// Egress port plus the two MACs of the frame that leaves there.
+// Egress port plus the two MACs and the tag of the frame that leaves there.
 struct Adjacency {
   std::uint32_t egress = 0;  // ifindex of the representor
   MacAddress source;
   MacAddress destination;
+  std::uint16_t vlan = kUntagged;
 
   bool operator==(const Adjacency&) const = default;
 };
@@ -77,7 +80,7 @@ struct GotoTable {
   Table table = Table::kL3;
   bool operator==(const GotoTable&) const = default;
 };
-struct RouteTo {  // rewrite both MACs, decrement the TTL, redirect
+struct RouteTo {  // rewrite both MACs and the tag, decrement the TTL, redirect
   Adjacency adjacency;
   bool operator==(const RouteTo&) const = default;
 };

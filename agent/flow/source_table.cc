@@ -5,10 +5,10 @@
 
 namespace dpuflow::flow {
 
-void SourceTable::Allow(std::uint32_t port, const IpAddress& address) {
-  if (!valid_.insert({address, port}).second) return;
-  updates_.push_back({port, address, true});
-  oldest_.emplace_back(address, port);
+void SourceTable::Allow(const LaneId& lane, const IpAddress& address) {
+  if (!valid_.insert({address, lane}).second) return;
+  updates_.push_back({lane, address, true});
+  oldest_.emplace_back(address, lane);
   while (valid_.size() > capacity_ || oldest_.size() > 2 * capacity_) {
     const auto position = valid_.find(oldest_.front());
     oldest_.pop_front();
@@ -21,20 +21,20 @@ void SourceTable::Remove(std::set<Pair>::iterator position) {
   valid_.erase(position);
 }
 
-void SourceTable::Revoke(std::uint32_t port, const IpAddress& address) {
-  const auto position = valid_.find({address, port});
+void SourceTable::Revoke(const LaneId& lane, const IpAddress& address) {
+  const auto position = valid_.find({address, lane});
   if (position != valid_.end()) Remove(position);
 }
 
 void SourceTable::RevokeIn(const IpPrefix& prefix) {
   const IpAddress last = prefix.Last();
-  for (auto it = valid_.lower_bound({prefix.address, 0}); it != valid_.end() && it->first <= last;) Remove(it++);
+  for (auto it = valid_.lower_bound({prefix.address, {}}); it != valid_.end() && it->first <= last;) Remove(it++);
 }
 
 void SourceTable::RevokePort(std::uint32_t port) {
   for (auto it = valid_.begin(); it != valid_.end();) {
     const auto current = it++;
-    if (current->second == port) Remove(current);
+    if (current->second.port == port) Remove(current);
   }
 }
 

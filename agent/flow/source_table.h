@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The (port, source address) pairs from which the kernel would accept packets. The classifier forwards only from
+// The (lane, source address) pairs from which the kernel would accept packets. The classifier forwards only from
 // these; an entry for a destination says nothing about who sent the packet.
 //
 // Pure; owned by the pipeline. Bounded: the oldest pair goes when the table is full, and is asked about again when it
@@ -13,12 +13,13 @@
 #include <set>
 #include <vector>
 
+#include "agent/flow/events.h"
 #include "netlink/address.h"
 
 namespace dpuflow::flow {
 
 struct SourceUpdate {
-  std::uint32_t port = 0;
+  LaneId lane;
   IpAddress address;
   bool allowed = false;
 
@@ -29,13 +30,13 @@ class SourceTable {
  public:
   explicit SourceTable(std::size_t capacity) : capacity_(capacity) {}
 
-  [[nodiscard]] bool IsValid(std::uint32_t port, const IpAddress& address) const {
-    return valid_.contains({address, port});
+  [[nodiscard]] bool IsValid(const LaneId& lane, const IpAddress& address) const {
+    return valid_.contains({address, lane});
   }
-  void Allow(std::uint32_t port, const IpAddress& address);
-  void Revoke(std::uint32_t port, const IpAddress& address);
+  void Allow(const LaneId& lane, const IpAddress& address);
+  void Revoke(const LaneId& lane, const IpAddress& address);
   void RevokeIn(const IpPrefix& prefix);
-  void RevokePort(std::uint32_t port);
+  void RevokePort(std::uint32_t port);  // all of its lanes
   void RevokeAll();
 
   // What changed since the last call, oldest first: to be told to the classifier in this order.
@@ -43,7 +44,7 @@ class SourceTable {
   [[nodiscard]] std::size_t size() const { return valid_.size(); }
 
  private:
-  using Pair = std::pair<IpAddress, std::uint32_t>;
+  using Pair = std::pair<IpAddress, LaneId>;
   void Remove(std::set<Pair>::iterator position);
 
   std::size_t capacity_;

@@ -14,6 +14,7 @@ Match KeyOf(const Miss& miss, Fields fields) {
   match.destination = IpPrefix::Host(miss.destination);
   if ((fields & kFieldSource) != 0) match.source = IpPrefix::Host(miss.source);
   if ((fields & kFieldTos) != 0) match.tos = miss.tos;
+  if ((fields & kFieldVlanPriority) != 0 && miss.vlan != kUntagged) match.vlan_priority = miss.vlan_priority;
   if ((fields & (kFieldProtocol | kFieldPorts)) != 0) match.protocol = miss.protocol;
   if ((fields & kFieldPorts) == 0 || (miss.protocol != IPPROTO_TCP && miss.protocol != IPPROTO_UDP)) return match;
   if (miss.source_port == 0 && miss.destination_port == 0) {

@@ -103,56 +103,87 @@ struct KeyNeeds {
   std::optional<Reason> objection;
 };
 
-KeyNeeds NeedsOf(const flow::Miss& miss, std::size_t paths, const DecisionContext& context) {
-  std::vector<std::string> ingress;
-  if (const auto port = context.ports.find(miss.port); port != context.ports.end()) {
-    ingress = {port->second.name, port->second.vrf};
+// What stands in the tag of a packet that leaves by one of these paths, while hardware only rewrites its VLAN id.
+void AddVlanPriority(KeyNeeds& needs, const flow::Miss& miss, const std::vector<netlink::NextHop>& paths,
+                     const Topology& topology) {
+  for (const netlink::NextHop& hop : paths) {
+    const L3Interface* egress = topology.Find(hop.ifindex);
+    if (egress == nullptr || egress->lane.vlan == flow::kUntagged) continue;
+    if (miss.vlan != flow::kUntagged) needs.fields |= flow::kFieldVlanPriority;
+    if (egress->maps_egress_priority) {
+      needs.objection = {Why::kVlanPriority, fmt::format("{} maps priorities to its tags (ip -d link show dev {})",
+                                                         egress->name, egress->name)};
+    } else if (miss.vlan_priority != 0 && !needs.objection) {
+      needs.objection = {
+          Why::kVlanPriority,
+          fmt::format("its tag has the priority {}, which hardware would hand on, and the kernel does not",
+                      miss.vlan_priority)};
+    }
   }
+}
+
+KeyNeeds NeedsOf(const flow::Miss& miss, const std::vector<netlink::NextHop>& paths, const DecisionContext& context) {
+  std::vector<std::string> ingress;
+  if (const L3Interface* interface = context.topology.At(miss.lane())) ingress = {interface->name, interface->vrf};
   const RuleFields rules = FieldsOfRules(context.rules.all(), miss.destination, ingress);
   KeyNeeds needs;
   needs.fields = rules.fields;
   if (context.tos_routes.Concerns(miss.destination)) needs.fields |= flow::kFieldTos;
   needs.uniform = needs.fields == 0;  // what the hash policy adds below is the same for every packet
   const bool v6 = miss.destination.is_v6();
-  if (paths > 1) {
+  if (paths.size() > 1) {
     needs.fields |= MultipathFields(v6 ? context.hash_v6 : context.hash_v4, miss.destination.family());
   }
   const bool by_protocol = (needs.fields & flow::kFieldProtocol) != 0;
   if (rules.obscure) {
     needs.objection = {Why::kRule, "a policy rule looks at what no entry can match (ip rule)"};
-  } else if ((by_protocol || paths > 1) && !CanBeAsked(miss.protocol)) {
+  } else if ((by_protocol || paths.size() > 1) && !CanBeAsked(miss.protocol)) {
     needs.objection = {Why::kProtocol,
                        fmt::format("the path depends on more than addresses, and the kernel cannot be asked about IP "
                                    "protocol {}",
                                    miss.protocol)};
   }
+  AddVlanPriority(needs, miss, paths, context.topology);
   return needs;
 }
 
 // Why only the kernel's stack does to the packet all that is to be done.
-std::optional<Reason> NeedsStack(const flow::Miss& miss, std::uint32_t egress, const DecisionContext& context) {
+std::optional<Reason> NeedsStack(const flow::Miss& miss, const L3Interface& egress, const DecisionContext& context) {
   if (auto why = context.forward_path.WhyStack(miss.destination.family())) return why;
-  for (const std::uint32_t ifindex : {miss.port, egress}) {
-    const auto port = context.ports.find(ifindex);
-    if (port == context.ports.end()) continue;
-    if (auto why = context.forward_path.WhyStack(ifindex, port->second.name)) return why;
+  for (const L3Interface* interface : {context.topology.At(miss.lane()), &egress}) {
+    if (interface == nullptr) continue;
+    if (auto why = context.forward_path.WhyStack(interface->ifindex, interface->name)) return why;
+    const auto port = context.ports.find(interface->lane.port);
+    if (port == context.ports.end() || port->first == interface->ifindex) continue;
+    if (auto why = context.forward_path.WhyStack(port->first, port->second.name)) return why;
   }
   return std::nullopt;
 }
 
-// Why hardware must not do what the kernel would; nothing where it may.
-std::optional<Reason> NotOffloadable(const flow::Question& question, const PathAnswer& path,
+// The interface by which the packet leaves; null where it is none of the switch's.
+const L3Interface* EgressOf(const PathAnswer& path, const std::vector<netlink::NextHop>& paths,
+                            const Topology& topology) {
+  return topology.Find(path.egress != 0 ? path.egress : paths.empty() ? 0 : paths[0].ifindex);
+}
+
+// Why hardware must not do what the kernel would; nothing where it may. `egress` as EgressOf().
+std::optional<Reason> NotOffloadable(const flow::Question& question, const PathAnswer& path, const L3Interface* egress,
                                      const netlink::Route& route, const std::vector<netlink::NextHop>& paths,
-                                     const DecisionPorts& ports) {
+                                     const DecisionContext& context) {
   if (route.type != RTN_UNICAST) return Reason{Why::kRouteType, "the route is not unicast"};
   if (std::ranges::any_of(paths, [](const netlink::NextHop& hop) { return hop.encapsulated; })) {
     return Reason{Why::kEncapsulation, "the route encapsulates"};
   }
-  const std::uint32_t egress = path.egress != 0 ? path.egress : paths.empty() ? 0 : paths[0].ifindex;
-  if (egress == question.miss.port) return Reason{Why::kSamePort, "it leaves by the port at which it enters"};
-  const auto port = ports.find(egress);
-  if (port == ports.end())
-    return Reason{Why::kNoPort, fmt::format("it leaves by ifindex {}, which is no port of the switch", egress)};
+  if (egress == nullptr) {
+    return Reason{Why::kNoPort, fmt::format("it leaves by ifindex {}, which is no port of the switch", path.egress)};
+  }
+  if (egress->lane.port == question.miss.port) {
+    return Reason{Why::kSamePort, "it leaves by the port at which it enters"};
+  }
+  const auto port = context.ports.find(egress->lane.port);
+  if (port == context.ports.end()) {
+    return Reason{Why::kNoPort, fmt::format("it leaves by {}, which is on no port of the switch", egress->name)};
+  }
   if (!port->second.ready)
     return Reason{Why::kPortNotReady, fmt::format("it leaves by {}, which takes no part", port->second.name)};
   if (!port->second.offload)
@@ -200,7 +231,7 @@ flow::Answer Decide(const flow::Question& question, const PathAnswer& path, cons
     paths = PathsOf(*route, context.nexthops);
     answer.dependencies = DependenciesOf(*route, paths, path, miss.destination, context.nexthops);
   }
-  const KeyNeeds needs = NeedsOf(miss, paths.size(), context);
+  const KeyNeeds needs = NeedsOf(miss, paths, context);
   answer.fields = needs.fields;
   answer.uniform = needs.uniform;
   if (IsUnroutableSource(miss.source))
@@ -208,15 +239,16 @@ flow::Answer Decide(const flow::Question& question, const PathAnswer& path, cons
   if (auto why = NotForwarded(path)) return software(std::move(*why));
   if (!route) return software(RouteErrorReason(route.error()));
   if (needs.objection) return software(*needs.objection);
-  if (auto why = NotOffloadable(question, path, *route, paths, context.ports)) return software(std::move(*why));
+  const L3Interface* egress = EgressOf(path, paths, context.topology);
+  if (auto why = NotOffloadable(question, path, egress, *route, paths, context)) return software(std::move(*why));
   if (settings.respect_netfilter) {
-    if (auto why = NeedsStack(miss, path.egress, context)) return software(std::move(*why));
+    if (auto why = NeedsStack(miss, *egress, context)) return software(std::move(*why));
   }
   if (path.result == PathAnswer::Result::kTooBig && !settings.trust_size) {
     return software({Why::kOversize,
                      fmt::format("its egress takes {} bytes, its ingress can send more (flows.oversize)", path.mtu)});
   }
-  answer.adjacency = {path.egress, path.source_mac, path.destination_mac};
+  answer.adjacency = {egress->lane.port, path.source_mac, path.destination_mac, egress->lane.vlan};
   if (path.result == PathAnswer::Result::kNoNeigh) {
     answer.verdict = Answer::Verdict::kWait;
     answer.reason = {Why::kNeighbour, fmt::format("waits for the neighbour {}", path.next_hop)};

@@ -18,6 +18,7 @@
 #include "agent/kernel/forward_path.h"
 #include "agent/kernel/key_fields.h"
 #include "agent/kernel/mirror.h"
+#include "agent/kernel/topology.h"
 #include "bpf/path_lookup.h"
 #include "netlink/error.h"
 #include "netlink/values.h"
@@ -29,7 +30,6 @@ struct DecisionPort {
   std::string name;
   bool ready = false;                // prepared, with our classifier
   std::uint32_t largest_packet = 0;  // bytes of L3, that can enter there
-  std::string vrf{};                 // the VRF device that it is in
   bool offload = true;               // the operator's switch
 };
 using DecisionPorts = std::unordered_map<std::uint32_t, DecisionPort>;
@@ -42,6 +42,7 @@ struct DecisionSettings {
 // What a decision looks at beside the kernel's answers. References to what is current.
 struct DecisionContext {
   const DecisionPorts& ports;
+  const Topology& topology;
   const NexthopMirror& nexthops;
   const RuleMirror& rules;
   const TosRouteMirror& tos_routes;

@@ -13,6 +13,12 @@ namespace {
 
 constexpr int kMoreAttempts = 2;  // where the two answers contradict each other
 
+// The interface at which routing sees the packet enter. 0, which no interface has, where there is none any more.
+std::uint32_t IngressOf(const flow::Miss& miss, const Topology& topology) {
+  const L3Interface* interface = topology.At(miss.lane());
+  return interface == nullptr ? 0 : interface->ifindex;
+}
+
 }  // namespace
 
 Result<Resolver> Resolver::Open(Classifier& classifier, DecisionSettings settings) {
@@ -26,14 +32,14 @@ Result<Resolver> Resolver::Open(Classifier& classifier, DecisionSettings setting
 std::vector<flow::Answer> Resolver::Resolve(std::span<const flow::Question> questions, const DecisionContext& context) {
   std::vector<PathQuery> queries;
   queries.reserve(questions.size());
-  for (const flow::Question& question : questions) queries.push_back(QueryOf(question.miss, context.ports));
+  for (const flow::Question& question : questions) queries.push_back(QueryOf(question.miss, context));
   std::vector<PathAnswer> paths = LookUpPaths(queries);
-  std::vector<Result<netlink::Route>> routes = AskRoutes(questions);
+  std::vector<Result<netlink::Route>> routes = AskRoutes(questions, context.topology);
   for (int attempt = 0; attempt < kMoreAttempts; ++attempt) {
     for (std::size_t i = 0; i < questions.size(); ++i) {
       if (!Contradict(paths[i], routes[i])) continue;
       paths[i] = LookUpPaths(std::span(queries).subspan(i, 1)).front();
-      routes[i] = std::move(AskRoutes(questions.subspan(i, 1)).front());
+      routes[i] = std::move(AskRoutes(questions.subspan(i, 1), context.topology).front());
     }
   }
   std::vector<flow::Answer> answers;
@@ -45,14 +51,14 @@ std::vector<flow::Answer> Resolver::Resolve(std::span<const flow::Question> ques
 }
 
 Insight Resolver::Inspect(const flow::Question& question, const DecisionContext& context) {
-  const PathQuery query = QueryOf(question.miss, context.ports);
+  const PathQuery query = QueryOf(question.miss, context);
   PathQuery small = query;
   small.length = 0;
   std::vector<PathAnswer> paths;
   Insight insight;
   for (int attempt = 0; attempt <= kMoreAttempts; ++attempt) {
     paths = LookUpPaths(std::array{query, small});
-    insight.route = std::move(AskRoutes(std::span(&question, 1)).front());
+    insight.route = std::move(AskRoutes(std::span(&question, 1), context.topology).front());
     if (!Contradict(paths[0], insight.route)) break;
   }
   insight.path = paths[1];
@@ -61,18 +67,18 @@ Insight Resolver::Inspect(const flow::Question& question, const DecisionContext&
   return insight;
 }
 
-PathQuery Resolver::QueryOf(const flow::Miss& miss, const DecisionPorts& ports) const {
+PathQuery Resolver::QueryOf(const flow::Miss& miss, const DecisionContext& context) const {
   PathQuery query;
-  query.ingress = miss.port;
+  query.ingress = IngressOf(miss, context.topology);
   query.source = miss.source;
   query.destination = miss.destination;
   query.protocol = miss.protocol;
   query.source_port = miss.source_port;
   query.destination_port = miss.destination_port;
   query.tos = miss.tos;
-  const auto port = ports.find(miss.port);
+  const auto port = context.ports.find(miss.port);
   // The entry will carry every packet to this destination, so the largest one has to fit.
-  if (!settings_.trust_size && port != ports.end()) {
+  if (!settings_.trust_size && port != context.ports.end()) {
     query.length = static_cast<std::uint16_t>(
         std::min<std::uint32_t>(port->second.largest_packet, std::numeric_limits<std::uint16_t>::max()));
   }
@@ -89,13 +95,14 @@ std::vector<PathAnswer> Resolver::LookUpPaths(std::span<const PathQuery> queries
   return answers;
 }
 
-std::vector<Result<netlink::Route>> Resolver::AskRoutes(std::span<const flow::Question> questions) {
+std::vector<Result<netlink::Route>> Resolver::AskRoutes(std::span<const flow::Question> questions,
+                                                        const Topology& topology) {
   netlink::MessageBuffer requests;
   for (const flow::Question& question : questions) {
     netlink::RouteQuery query;
     query.destination = question.miss.destination;
     query.source = question.miss.source;
-    query.iif = question.miss.port;
+    query.iif = IngressOf(question.miss, topology);
     query.tos = question.miss.tos;
     if (CanBeAsked(question.miss.protocol)) {
       query.ip_protocol = question.miss.protocol;

@@ -38,9 +38,9 @@ class Resolver {
  private:
   Resolver(Classifier& classifier, netlink::Socket socket, DecisionSettings settings)
       : classifier_(&classifier), socket_(std::move(socket)), settings_(settings) {}
-  [[nodiscard]] PathQuery QueryOf(const flow::Miss& miss, const DecisionPorts& ports) const;
+  [[nodiscard]] PathQuery QueryOf(const flow::Miss& miss, const DecisionContext& context) const;
   std::vector<PathAnswer> LookUpPaths(std::span<const PathQuery> queries);
-  std::vector<Result<netlink::Route>> AskRoutes(std::span<const flow::Question> questions);
+  std::vector<Result<netlink::Route>> AskRoutes(std::span<const flow::Question> questions, const Topology& topology);
 
   Classifier* classifier_;
   netlink::Socket socket_;

@@ -33,13 +33,13 @@ bool Differ(const Sysctls& before, const Sysctls& after) {
       before.ipv6_forwarding != after.ipv6_forwarding) {
     return true;
   }
-  return std::ranges::any_of(after.ports, [&](const auto& port) {
-    const auto known = before.ports.find(port.first);
-    return known != before.ports.end() && !(known->second == port.second);
+  return std::ranges::any_of(after.interfaces, [&](const auto& interface) {
+    const auto known = before.interfaces.find(interface.first);
+    return known != before.interfaces.end() && !(known->second == interface.second);
   });
 }
 
-Sysctls ReadSysctls(const std::vector<std::string>& ports) {
+Sysctls ReadSysctls(const std::set<std::string>& interfaces) {
   Sysctls sysctls;
   sysctls.hash_v4 = ReadHashPolicy("ipv4");
   sysctls.hash_v6 = ReadHashPolicy("ipv6");
@@ -48,12 +48,12 @@ Sysctls ReadSysctls(const std::vector<std::string>& ports) {
   const int all_rp_filter = ReadConf("all", "rp_filter");
   const int all_accept_local = ReadConf("all", "accept_local");
   const int all_route_localnet = ReadConf("all", "route_localnet");
-  for (const std::string& name : ports) {
-    PortSysctls& port = sysctls.ports[name];
-    port.rp_filter = std::max(all_rp_filter, ReadConf(name, "rp_filter"));
-    port.forwarding = ReadConf(name, "forwarding");
-    port.accept_local = all_accept_local | ReadConf(name, "accept_local");
-    port.route_localnet = all_route_localnet | ReadConf(name, "route_localnet");
+  for (const std::string& name : interfaces) {
+    InterfaceSysctls& interface = sysctls.interfaces[name];
+    interface.rp_filter = std::max(all_rp_filter, ReadConf(name, "rp_filter"));
+    interface.forwarding = ReadConf(name, "forwarding");
+    interface.accept_local = all_accept_local | ReadConf(name, "accept_local");
+    interface.route_localnet = all_route_localnet | ReadConf(name, "route_localnet");
   }
   return sysctls;
 }

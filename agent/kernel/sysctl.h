@@ -6,35 +6,35 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
-#include <vector>
 
 #include "agent/kernel/key_fields.h"
 
 namespace dpuflow::kernel {
 
-struct PortSysctls {
-  int rp_filter = 0;  // the larger of conf/all and conf/PORT: 0 off, 1 strict, 2 loose (ip-sysctl.rst)
+struct InterfaceSysctls {
+  int rp_filter = 0;  // the larger of conf/all and conf/INTERFACE: 0 off, 1 strict, 2 loose (ip-sysctl.rst)
   int forwarding = 0;
-  int accept_local = 0;  // this and the next: set in conf/all or in conf/PORT
+  int accept_local = 0;  // this and the next: set in conf/all or in conf/INTERFACE
   int route_localnet = 0;
 
-  bool operator==(const PortSysctls&) const = default;
+  bool operator==(const InterfaceSysctls&) const = default;
 };
 
 struct Sysctls {
   HashPolicy hash_v4;
   HashPolicy hash_v6;
   int fib_multipath_use_neigh = 0;
-  bool ipv6_forwarding = false;              // net.ipv6.conf.all.forwarding: ip6_forward looks at no other
-  std::map<std::string, PortSysctls> ports;  // by name
+  bool ipv6_forwarding = false;                        // net.ipv6.conf.all.forwarding: ip6_forward looks at no other
+  std::map<std::string, InterfaceSysctls> interfaces;  // by name
 
   bool operator==(const Sysctls&) const = default;
 };
 
-// Whether a setting has changed. A port that only one of the two knows is no change: it has no flows yet, or no more.
+// Whether a setting has changed. An interface that only one of the two knows is no change: it has no flows yet, or no more.
 [[nodiscard]] bool Differ(const Sysctls& before, const Sysctls& after);
 
-Sysctls ReadSysctls(const std::vector<std::string>& ports);
+Sysctls ReadSysctls(const std::set<std::string>& interfaces);
 
 }  // namespace dpuflow::kernel

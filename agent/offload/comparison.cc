@@ -29,6 +29,8 @@ std::vector<std::string> KeyWords(const netlink::FlowerKey& key) {
     words.push_back(fmt::format("{} {}", name, value));
   };
   if (key.vlan_id) add("vlan_id", fmt::format("{}", *key.vlan_id));
+  if (key.vlan_priority) add("vlan_prio", fmt::format("{}", *key.vlan_priority));
+  if (key.vlan_ethertype) add("vlan_ethtype", fmt::format("0x{:04x}", *key.vlan_ethertype));
   if (key.eth_dst) add("dst_mac", MaskedText(*key.eth_dst, netlink::Exact(key.eth_dst->value)));
   if (key.eth_src) add("src_mac", MaskedText(*key.eth_src, netlink::Exact(key.eth_src->value)));
   if (key.ip_proto) add("ip_proto", fmt::format("{}", *key.ip_proto));

@@ -32,8 +32,15 @@ netlink::Masked<IpAddress> MaskedPrefix(const IpPrefix& prefix) {
   return {prefix.address, IpPrefix::Canonical(ones, prefix.length).address};
 }
 
+bool IsTagged(const flow::Match& match) { return match.vlan != flow::kUntagged; }
+
 netlink::FlowerKey ToKey(const flow::Match& match) {
   netlink::FlowerKey key;
+  if (IsTagged(match)) {
+    key.vlan_id = match.vlan;
+    key.vlan_priority = match.vlan_priority;
+    key.vlan_ethertype = match.ethertype;
+  }
   if (match.table == Table::kL2Source) key.eth_src = netlink::Exact(match.mac);
   if (match.table == Table::kL2Destination) key.eth_dst = netlink::Exact(match.mac);
   if (match.source) key.ip_src = MaskedPrefix(*match.source);
@@ -48,13 +55,22 @@ netlink::FlowerKey ToKey(const flow::Match& match) {
   return key;
 }
 
-std::vector<netlink::Action> ToActions(const flow::Action& action, std::uint16_t ethertype) {
+// From the tag of the packet to that of the frame which leaves. Popped and pushed in this order is rewritten (mlx5, act/vlan.c).
+void AppendTag(std::vector<netlink::Action>& actions, std::uint16_t before, std::uint16_t after) {
+  if (before == after) return;
+  if (before != flow::kUntagged) actions.emplace_back(netlink::VlanPopAction{});
+  if (after != flow::kUntagged) actions.emplace_back(netlink::VlanPushAction{after});
+}
+
+std::vector<netlink::Action> ToActions(const flow::Action& action, const flow::Match& match) {
   if (const auto* jump = std::get_if<flow::GotoTable>(&action)) return {netlink::GotoAction{ChainOf(jump->table)}};
   if (const auto* route = std::get_if<flow::RouteTo>(&action)) {
     const flow::Adjacency& adjacency = route->adjacency;
-    const Family family = ethertype == flow::kEthertypeIpv4 ? Family::kIpv4 : Family::kIpv6;
-    return {netlink::PeditAction{adjacency.destination, adjacency.source, family},
-            netlink::RedirectAction{adjacency.egress}};
+    const Family family = match.ethertype == flow::kEthertypeIpv4 ? Family::kIpv4 : Family::kIpv6;
+    std::vector<netlink::Action> actions = {netlink::PeditAction{adjacency.destination, adjacency.source, family}};
+    AppendTag(actions, match.vlan, adjacency.vlan);
+    actions.emplace_back(netlink::RedirectAction{adjacency.egress});
+    return actions;
   }
   return {netlink::TrapAction{}};
 }
@@ -63,13 +79,17 @@ std::vector<netlink::Action> ToActions(const flow::Action& action, std::uint16_t
 
 Place PlaceOf(const flow::Match& match, std::uint8_t section) {
   const bool v6 = match.ethertype == flow::kEthertypeIpv6;
+  const bool tagged = IsTagged(match);
+  const auto place = [&](std::uint16_t of_ipv4, std::uint16_t of_ipv6, std::uint16_t of_tagged) {
+    return Place{ChainOf(match.table), tagged ? of_tagged : v6 ? of_ipv6 : of_ipv4};
+  };
   switch (match.table) {
     case Table::kGuard:
-      return {0, static_cast<std::uint16_t>((match.ttl_expires ? 1 : 2) + (v6 ? 2 : 0))};
+      return match.ttl_expires ? place(1, 3, 9) : place(2, 4, v6 ? 11 : 10);
     case Table::kL2Source:
-      return {0, static_cast<std::uint16_t>((match.source ? 6 : 5) + (v6 ? 2 : 0))};
+      return match.source ? place(6, 8, v6 ? 14 : 13) : place(5, 7, 12);
     case Table::kL2Destination:
-      return {ChainOf(match.table), static_cast<std::uint16_t>(v6 ? 2 : 1)};
+      return place(1, 2, 3);
     case Table::kL3:
       break;
   }
@@ -79,9 +99,14 @@ Place PlaceOf(const flow::Match& match, std::uint8_t section) {
 netlink::Filter ToFilter(const flow::Rule& rule, flow::FlowId flow, std::uint8_t section) {
   const Place place = PlaceOf(rule.match, section);
   netlink::Filter filter;
-  filter.id = {rule.match.port, netlink::kClsactIngress, place.chain, place.prio, rule.match.ethertype, HandleOf(flow)};
+  filter.id = {rule.match.port,
+               netlink::kClsactIngress,
+               place.chain,
+               place.prio,
+               IsTagged(rule.match) ? kEthertypeVlan : rule.match.ethertype,
+               HandleOf(flow)};
   filter.key = ToKey(rule.match);
-  filter.actions = ToActions(rule.action, rule.match.ethertype);
+  filter.actions = ToActions(rule.action, rule.match);
   filter.cookie = CookieOf({rule.match.table, flow});
   return filter;
 }

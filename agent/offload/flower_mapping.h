@@ -5,16 +5,19 @@
 //   chain 0   prio 1, 3   guards: TTL (hop limit) 0 and 1     trap                  (IPv4, IPv6)
 //             prio 2, 4   guards: martian sources             trap
 //             prio 5, 7   L2 source                           goto chain 1
-//             prio 6      L2 source + IPv4 source             goto chain 1          (a port has one shape or the other)
+//             prio 6, 8   L2 source + source address          goto chain 1          (a lane has one shape or the other)
+//             prio 9..14  the same for tagged packets, where both families share what holds no address: TTL 9, martians 10
+//                         and 11, L2 source 12, with source address 13 and 14
 //             prio 16     the classifier: whatever was not matched
-//   chain 1   prio 1, 2   L2 destination                      goto chain 2
+//   chain 1   prio 1..3   L2 destination: IPv4, IPv6, tagged  goto chain 2
 //             prio 16     the classifier
-//   chain 2   prio 1..15  L3 routing flows, by section        set MACs, TTL - 1, redirect
+//   chain 2   prio 1..15  L3 routing flows, by section        set MACs, TTL - 1, VLAN tag, redirect
 //             prio 16     the classifier
 //
 // The classifier has filters (cls_bpf) only on kernels without tcx.
 //
-// One key shape and one ethertype per (chain, prio); `goto` lands on prio 1, so chains 1 and 2 begin there. Chains 0 to
+// Tagged packets are those of ethertype 802.1Q, with IPv4 or IPv6 inside; a filter of another ethertype matches untagged
+// ones only. One key shape and one ethertype per (chain, prio); `goto` lands on prio 1, so chains 1 and 2 begin there. Chains 0 to
 // 3 and priorities 1 to 16 are what every firmware takes (mlx5, lib/fs_chains.c).
 #pragma once
 
@@ -29,7 +32,8 @@ namespace dpuflow::offload {
 inline constexpr std::uint32_t kChains = 3;  // 0, 1, 2
 inline constexpr std::uint16_t kClassifierPrio = 16;
 inline constexpr std::uint32_t kClassifierHandle = 1;
-inline constexpr std::uint16_t kEthertypeAll = 0x0003;  // ETH_P_ALL
+inline constexpr std::uint16_t kEthertypeAll = 0x0003;   // ETH_P_ALL
+inline constexpr std::uint16_t kEthertypeVlan = 0x8100;  // ETH_P_8021Q
 
 struct Place {
   std::uint32_t chain = 0;

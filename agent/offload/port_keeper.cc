@@ -266,7 +266,7 @@ Result<void> PortKeeper::RemoveClsact(std::uint32_t port) {
 Result<std::vector<flow::Sample>> PortKeeper::ReadCounters(std::uint32_t port) {
   std::vector<flow::Sample> samples;
   // By ethertype, which leaves out the classifier: it has no terse form.
-  for (const std::uint16_t ethertype : {flow::kEthertypeIpv4, flow::kEthertypeIpv6}) {
+  for (const std::uint16_t ethertype : {flow::kEthertypeIpv4, flow::kEthertypeIpv6, kEthertypeVlan}) {
     netlink::FilterDump dump = FullDump(port);
     dump.terse = true;
     dump.ethertype = ethertype;

@@ -77,9 +77,10 @@ void ClassifierTest::LoadClassifier(const Classifier::Options& options) {
   for (const Device& device : kDevices) {
     const std::uint32_t ifindex = Ifindex(device.name);
     if (!device.is_port) continue;
-    ASSERT_TRUE(classifier_->SetPort(ifindex, {.l3_ifindex = ifindex, .eswitch = device.eswitch}));
+    ASSERT_TRUE(classifier_->SetIngress({ifindex}, {.l3_ifindex = ifindex, .eswitch = device.eswitch}));
+    ASSERT_TRUE(classifier_->SetEgress(ifindex, {.port = ifindex, .eswitch = device.eswitch}));
   }
-  ASSERT_TRUE(classifier_->AddSource(Ifindex("pod0"), Ip("10.1.0.2")));
+  ASSERT_TRUE(classifier_->AddSource({Ifindex("pod0")}, Ip("10.1.0.2")));
 }
 
 RunResult ClassifierTest::Run(const Frame& frame, const SkbContext& context, const std::string& port) {

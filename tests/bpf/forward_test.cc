@@ -125,14 +125,14 @@ TEST_F(ForwardTest, NotFromASourceThatNobodyValidated) {
   Ipv4Frame spoofed = FromPod0("198.51.100.7");
   spoofed.source = "10.1.0.99";
   ExpectToStack(spoofed.Build(), "source_unknown");
-  ASSERT_TRUE(classifier_->AddSource(Ifindex("pod0"), Ip("10.1.0.99")));
+  ASSERT_TRUE(classifier_->AddSource({Ifindex("pod0")}, Ip("10.1.0.99")));
   EXPECT_EQ(Send(spoofed.Build()).action, kRedirected);
-  ASSERT_TRUE(classifier_->RemoveSource(Ifindex("pod0"), Ip("10.1.0.99")));
+  ASSERT_TRUE(classifier_->RemoveSource({Ifindex("pod0")}, Ip("10.1.0.99")));
   ExpectToStack(spoofed.Build(), "source_unknown");
 }
 
 TEST_F(ForwardTest, AValidSourceOfAnotherPortIsNone) {
-  ASSERT_TRUE(classifier_->AddSource(Ifindex("pod1"), Ip("10.1.0.99")));
+  ASSERT_TRUE(classifier_->AddSource({Ifindex("pod1")}, Ip("10.1.0.99")));
   Ipv4Frame spoofed = FromPod0("198.51.100.7");
   spoofed.source = "10.1.0.99";
   ExpectToStack(spoofed.Build(), "source_unknown");
@@ -163,23 +163,20 @@ TEST_F(ForwardTest, OnlyToPortsOfTheSwitch) {
   ExpectToStack(back.Build(), "same_port");
 }
 
-TEST_F(ForwardTest, OnlyFromAndToEnabledPorts) {
+TEST_F(ForwardTest, OnlyFromAndToPortsThatTakePart) {
   const Frame frame = FromPod0("10.2.0.2").Build();
   const std::uint32_t pod0 = Ifindex("pod0"), pod1 = Ifindex("pod1");
-  ASSERT_TRUE(classifier_->SetPort(pod1, {.l3_ifindex = pod1, .eswitch = 0, .enabled = false}));
+  ASSERT_TRUE(classifier_->RemoveEgress(pod1));
   ExpectToStack(frame, "egress_not_a_port");
-  ASSERT_TRUE(classifier_->SetPort(pod1, {.l3_ifindex = pod1}));
-  ASSERT_TRUE(classifier_->SetPort(pod0, {.l3_ifindex = pod0, .eswitch = 0, .enabled = false}));
+  ASSERT_TRUE(classifier_->SetEgress(pod1, {.port = pod1}));
+  ASSERT_TRUE(classifier_->RemoveIngress({pod0}));
   ExpectToStack(frame, "not_a_port");
-  ASSERT_TRUE(classifier_->RemovePort(pod0));
-  ASSERT_TRUE(classifier_->RemovePort(pod0));
-  ExpectToStack(frame, "not_a_port");
-  ASSERT_TRUE(classifier_->SetPort(pod0, {.l3_ifindex = pod0}));
+  ASSERT_TRUE(classifier_->SetIngress({pod0}, {.l3_ifindex = pod0}));
   EXPECT_EQ(Send(frame).action, kRedirected);
 }
 
 TEST_F(ForwardTest, RoutingSeesTheL3Interface) {
-  ASSERT_TRUE(classifier_->SetPort(Ifindex("pod0"), {.l3_ifindex = Ifindex("outside")}));
+  ASSERT_TRUE(classifier_->SetIngress({Ifindex("pod0")}, {.l3_ifindex = Ifindex("outside")}));
   Write("/proc/sys/net/ipv4/conf/outside/forwarding", "0");
   ExpectToStack(FromPod0("10.2.0.2").Build(), "forwarding_disabled");
 }
@@ -199,12 +196,13 @@ TEST_F(ForwardTest, NotWhereOnlyTheStackAppliesEverything) {
   ASSERT_EQ(Misses().size(), 1u) << "the agent says why";
   ASSERT_TRUE(classifier_->Set({.stack_only_v6 = true}));
   EXPECT_EQ(Send(frame).action, kRedirected);
-  for (const char* port : {"pod0", "pod1"}) {
-    const std::uint32_t ifindex = Ifindex(port);
-    ASSERT_TRUE(classifier_->SetPort(ifindex, {.l3_ifindex = ifindex, .stack_only = true}));
-    ExpectToStack(frame, "stack_only");
-    ASSERT_TRUE(classifier_->SetPort(ifindex, {.l3_ifindex = ifindex}));
-  }
+  const std::uint32_t pod0 = Ifindex("pod0"), pod1 = Ifindex("pod1");
+  ASSERT_TRUE(classifier_->SetIngress({pod0}, {.l3_ifindex = pod0, .stack_only = true}));
+  ExpectToStack(frame, "stack_only");
+  ASSERT_TRUE(classifier_->SetIngress({pod0}, {.l3_ifindex = pod0}));
+  ASSERT_TRUE(classifier_->SetEgress(pod1, {.port = pod1, .stack_only = true}));
+  ExpectToStack(frame, "stack_only");
+  ASSERT_TRUE(classifier_->SetEgress(pod1, {.port = pod1}));
   EXPECT_EQ(Send(frame).action, kRedirected);
 }
 

@@ -28,7 +28,7 @@ class Ipv6Test : public ClassifierTest {
         "neigh add fe80::2 lladdr 02:00:00:00:02:02 nud permanent dev uplink\n"
         "route add 2001:db8::/32 via fd00:3::2\n"
         "route add 198.51.102.0/24 via inet6 fe80::2 dev uplink\nEND\n");
-    ASSERT_TRUE(classifier_->AddSource(Ifindex("pod0"), Ip("fd00:1::2")));
+    ASSERT_TRUE(classifier_->AddSource({Ifindex("pod0")}, Ip("fd00:1::2")));
   }
 
   static Ipv6Frame FromPod(std::string_view destination) {

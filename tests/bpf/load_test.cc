@@ -48,7 +48,7 @@ TEST_F(LoadTest, NeedsNoMoreThanItsThreeCapabilities) {
     ASSERT_TRUE(loaded) << ToString(loaded.error());
     const PathQuery query{.ingress = Ifindex("pod0"), .source = Ip("10.1.0.2"), .destination = Ip("10.2.0.2")};
     PathAnswer answer;
-    ready = loaded->SetPort(1, {}) && loaded->ReadCounters() && loaded->ResolveBatch({&query, 1}, {&answer, 1});
+    ready = loaded->SetIngress({1}, {}) && loaded->ReadCounters() && loaded->ResolveBatch({&query, 1}, {&answer, 1});
     EXPECT_EQ(answer.result, PathAnswer::Result::kForward);
   }).join();
   EXPECT_TRUE(ready);
@@ -61,15 +61,20 @@ TEST_F(LoadTest, IsSeenByItsName) {
 }
 
 TEST_F(LoadTest, FullMapsRefuse) {
-  LoadClassifier({.max_ports = 5, .max_sources = 2});
-  ASSERT_TRUE(classifier_->SetPort(1000, {}));
-  EXPECT_EQ(classifier_->SetPort(1001, {}).error().code, E2BIG);
-  ASSERT_TRUE(classifier_->AddSource(1, Ip("10.0.0.1")));
-  ASSERT_TRUE(classifier_->AddSource(1, Ip("10.0.0.1"))) << "again";
-  EXPECT_EQ(classifier_->AddSource(1, Ip("10.0.0.2")).error().code, E2BIG);
-  ASSERT_TRUE(classifier_->RemoveSource(1, Ip("10.0.0.1")));
-  ASSERT_TRUE(classifier_->RemoveSource(1, Ip("10.0.0.1"))) << "again";
-  ASSERT_TRUE(classifier_->AddSource(1, Ip("2001:db8::1"), 7));
+  LoadClassifier({.max_interfaces = 5, .max_sources = 2});
+  ASSERT_TRUE(classifier_->SetIngress({1000}, {}));
+  EXPECT_EQ(classifier_->SetIngress({1000, 7}, {}).error().code, E2BIG);
+  ASSERT_TRUE(classifier_->RemoveIngress({1000}));
+  ASSERT_TRUE(classifier_->RemoveIngress({1000})) << "again";
+  ASSERT_TRUE(classifier_->SetIngress({1000, 7}, {}));
+  ASSERT_TRUE(classifier_->SetEgress(1000, {}));
+  EXPECT_EQ(classifier_->SetEgress(1001, {}).error().code, E2BIG);
+  ASSERT_TRUE(classifier_->AddSource({1}, Ip("10.0.0.1")));
+  ASSERT_TRUE(classifier_->AddSource({1}, Ip("10.0.0.1"))) << "again";
+  EXPECT_EQ(classifier_->AddSource({1}, Ip("10.0.0.2")).error().code, E2BIG);
+  ASSERT_TRUE(classifier_->RemoveSource({1}, Ip("10.0.0.1")));
+  ASSERT_TRUE(classifier_->RemoveSource({1}, Ip("10.0.0.1"))) << "again";
+  ASSERT_TRUE(classifier_->AddSource({1, 7}, Ip("2001:db8::1")));
 }
 
 TEST(VerdictTest, HaveWordsAndKinds) {

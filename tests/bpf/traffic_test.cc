@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstring>
 
 #include "tests/bpf/fixture.h"
@@ -118,19 +119,101 @@ TEST_F(TrafficTest, FiltersBehindSeeWhatIsLeftToTheStackAndNoMore) {
   EXPECT_EQ(outside.Receive(ETH_P_IP), spoofed.Build());
 }
 
-TEST_F(TrafficTest, TaggedPacketsAreLeftToTheKernel) {
-  Command(
-      "ip link add pod0.5 link pod0 type vlan id 5 && ip link set pod0.5 up && ip address add 10.6.0.1/24 dev pod0.5");
+// A VLAN device at each of two ports, known to the classifier or not.
+class VlanTest : public TrafficTest {
+ protected:
+  void SetUp() override {
+    TrafficTest::SetUp();
+    Command(
+        "ip link add pod0.5 link pod0 type vlan id 5 && ip link set pod0.5 up &&"
+        "ip link add uplink.9 link uplink type vlan id 9 && ip link set uplink.9 up &&"
+        "ip address add 10.6.0.1/24 dev pod0.5 && ip address add 10.9.0.1/24 dev uplink.9 &&"
+        "ip neigh add 10.9.0.2 lladdr 02:00:00:00:02:02 nud permanent dev uplink.9");
+  }
+
+  void Know() {
+    const std::uint32_t pod = Ifindex("pod0.5"), uplink = Ifindex("uplink.9");
+    ASSERT_TRUE(classifier_->SetIngress({Ifindex("pod0"), 5}, {.l3_ifindex = pod}));
+    ASSERT_TRUE(classifier_->SetEgress(pod, {.port = Ifindex("pod0")}));
+    ASSERT_TRUE(classifier_->SetEgress(uplink, {.port = Ifindex("uplink")}));
+    ASSERT_TRUE(classifier_->AddSource({Ifindex("pod0"), 5}, Ip("10.6.0.2")));
+  }
+
+  static Frame Tagged(Frame frame, std::uint16_t tci) {
+    const std::array<std::uint8_t, 4> tag = {0x81, 0x00, static_cast<std::uint8_t>(tci >> 8),
+                                             static_cast<std::uint8_t>(tci)};
+    frame.insert(frame.begin() + 12, tag.begin(), tag.end());
+    return frame;
+  }
+  static Ipv4Frame FromVlan5(std::string_view destination) {
+    Ipv4Frame frame = FromPod0(destination);
+    frame.source = "10.6.0.2";
+    return frame;
+  }
+  [[nodiscard]] std::string OnlyVerdict() const {
+    const auto counters = classifier_->ReadCounters().value().packets;
+    return counters.size() == 1 ? std::string(ToString(counters[0].verdict))
+                                : fmt::format("{} verdicts", counters.size());
+  }
+};
+
+TEST_F(VlanTest, UnknownTagsAreLeftToTheKernel) {
   const FarSide pod("pod0x");
-  Frame tagged = ArpRequest(kPod0Neighbour, "10.6.0.2", "10.6.0.1");
-  const std::uint8_t tag[] = {0x81, 0x00, 0x00, 0x05};
-  tagged.insert(tagged.begin() + 12, std::begin(tag), std::end(tag));
-  pod.Send(tagged);
-  const Frame answer = pod.Receive(ETH_P_ARP);
-  EXPECT_FALSE(answer.empty()) << "the kernel answers in VLAN 5";
-  const auto counters = classifier_->ReadCounters().value().packets;
-  ASSERT_EQ(counters.size(), 1u);
-  EXPECT_EQ(counters[0].verdict, DPUFLOW_VERDICT_VLAN);
+  pod.Send(Tagged(ArpRequest(kPod0Neighbour, "10.6.0.2", "10.6.0.1"), 5));
+  EXPECT_FALSE(pod.Receive(ETH_P_ARP).empty()) << "the kernel answers in VLAN 5";
+  EXPECT_EQ(OnlyVerdict(), "vlan");
+}
+
+TEST_F(VlanTest, ATagEndsAtItsInterface) {
+  Know();
+  const FarSide pod("pod0x"), neighbour("pod1x");
+  const Frame sent = FromVlan5("10.2.0.2").Build();
+  pod.Send(Tagged(sent, 3 << 13 | 5));
+  EXPECT_EQ(neighbour.Receive(ETH_P_IP), Routed(sent, Mac(kPod1Mac), Mac(kPod1Neighbour)));
+  EXPECT_EQ(OnlyVerdict(), "forwarded");
+  const auto events = Misses();
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].vlan, 5);
+  EXPECT_EQ(events[0].vlan_priority, 3);
+  EXPECT_EQ(events[0].ethertype, ETH_P_IP);
+}
+
+// A socket shows the tag that a packet came with beside it (PACKET_AUXDATA), so the far side looks with a device of its own.
+TEST_F(VlanTest, AnotherTagBeginsAtTheEgress) {
+  Know();
+  Command("ip link add uplinkx.9 link uplinkx type vlan id 9 && ip link set uplinkx.9 up");
+  const FarSide pod("pod0x"), wire("uplinkx.9");
+  const Frame tagged = FromVlan5("10.9.0.2").Build(), plain = FromPod0("10.9.0.2").Build();
+  pod.Send(Tagged(tagged, 5));
+  EXPECT_EQ(wire.Receive(ETH_P_IP), Routed(tagged, Mac(kUplinkMac), Mac(kUplinkNeighbour)));
+  pod.Send(plain);
+  EXPECT_EQ(wire.Receive(ETH_P_IP), Routed(plain, Mac(kUplinkMac), Mac(kUplinkNeighbour)));
+  EXPECT_EQ(OnlyVerdict(), "forwarded");
+}
+
+TEST_F(VlanTest, ASourceIsValidInItsOwnVlanOnly) {
+  Know();
+  const FarSide pod("pod0x"), neighbour("pod1x");
+  const Frame sent = FromPod0("10.2.0.2").Build();
+  pod.Send(Tagged(sent, 5));
+  EXPECT_FALSE(neighbour.Receive(ETH_P_IP).empty()) << "the kernel forwards it";
+  EXPECT_EQ(OnlyVerdict(), "source_unknown");
+}
+
+TEST_F(VlanTest, FramesToTheVlansOwnMac) {
+  Command("ip link set pod0.5 address 02:00:00:00:05:05");
+  Know();
+  ASSERT_TRUE(classifier_->SetIngress({Ifindex("pod0"), 5},
+                                      {.l3_ifindex = Ifindex("pod0.5"), .mac = Mac("02:00:00:00:05:05")}));
+  const FarSide pod("pod0x"), neighbour("pod1x");
+  Ipv4Frame frame = FromVlan5("10.2.0.2");
+  frame.destination_mac = "02:00:00:00:05:05";
+  pod.Send(Tagged(frame.Build(), 5));
+  EXPECT_FALSE(neighbour.Receive(ETH_P_IP).empty());
+  EXPECT_EQ(OnlyVerdict(), "forwarded");
+  frame.destination_mac = "02:00:00:00:05:06";
+  pod.Send(Tagged(frame.Build(), 5));
+  EXPECT_TRUE(Misses().size() == 1) << "for another host: neither forwarded nor reported";
 }
 
 }  // namespace

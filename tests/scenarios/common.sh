@@ -8,11 +8,11 @@
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../lab/lib/lab.sh"
 
 # The tables, as the switch shows them: gojq filters over its rules.
-L2_SOURCE='select(.chain == 0 and .prio >= 5)'
+GUARDS='select(.chain == 0 and (.prio < 5 or (.prio >= 9 and .prio <= 11)))'
+L2_SOURCE='select(.chain == 0 and ((.prio >= 5 and .prio <= 8) or .prio >= 12))'
 L2_DESTINATION='select(.chain == 1)'
 L3='select(.chain == 2)'
-GUARDS='select(.chain == 0 and .prio < 5)'
-FORWARDS='select(.chain > 0 or .prio >= 5)'
+FORWARDS='select(.chain > 0 or (.prio >= 5 and .prio <= 8) or .prio >= 12)'
 # labtraffic says three times that a stream has ended.
 END_MARKERS=3
 export L2_SOURCE L2_DESTINATION L3 GUARDS FORWARDS END_MARKERS

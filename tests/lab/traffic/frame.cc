@@ -125,9 +125,9 @@ std::string BuildFrame(const FrameSpec& spec) {
   const bool v4 = spec.source.family() == AF_INET;
   std::string frame(spec.destination_mac.begin(), spec.destination_mac.end());
   frame.append(spec.source_mac.begin(), spec.source_mac.end());
-  if (spec.vlan) {
+  if (spec.vlan_tci) {
     Put16(frame, 0x8100);
-    Put16(frame, *spec.vlan);
+    Put16(frame, *spec.vlan_tci);
   }
   Put16(frame, v4 ? 0x0800 : 0x86dd);
   const std::string content = Transport(spec);

@@ -14,9 +14,9 @@ namespace labtraffic {
 struct FrameSpec {
   Mac destination_mac = {};
   Mac source_mac = {};
-  std::optional<std::uint16_t> vlan;
-  Endpoint source;       // the ports are UDP's or TCP's
-  Endpoint destination;  // of the same family
+  std::optional<std::uint16_t> vlan_tci;  // PCP, DEI, VLAN id
+  Endpoint source;                        // the ports are UDP's or TCP's
+  Endpoint destination;                   // of the same family
   std::uint8_t protocol = 17;
   std::uint8_t ttl = 64;
   std::string ip_options;             // IPv4, padded here to whole words

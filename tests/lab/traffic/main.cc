@@ -17,6 +17,8 @@ namespace {
 struct FrameOptions {
   std::string destination_mac, source_mac, source, destination, protocol = "udp", options, payload;
   int vlan = -1;
+  unsigned vlan_priority = 0;
+  bool vlan_dei = false;
   unsigned ttl = 64, fragment_offset = 0, flags = 0x02, identification = 1;
   bool more_fragments = false, dont_fragment = false;
   long long number = -1;
@@ -67,6 +69,8 @@ void AddFrame(CLI::App& app, FrameOptions& options) {
   command->add_option("--to", options.destination, "Destination ADDRESS[:PORT]")->required();
   command->add_option("--protocol", options.protocol, "udp, tcp, icmp, icmpv6 or a number");
   command->add_option("--vlan", options.vlan, "VLAN id")->check(CLI::Range(0, 4095));
+  command->add_flag("--vlan-dei", options.vlan_dei, "Drop eligible indicator of the tag");
+  command->add_option("--vlan-priority", options.vlan_priority, "PCP of the tag")->check(CLI::Range(0, 7));
   command->add_option("--ttl", options.ttl, "TTL or hop limit")->check(CLI::Range(0, 255));
   command->add_option("--ip-options", options.options, "IPv4 options in hexadecimal");
   command->add_option("--id", options.identification, "IPv4 identification")->check(CLI::Range(0, 65535));
@@ -104,7 +108,8 @@ int Frame(const FrameOptions& options) {
   spec.source = Endpoint::Parse(options.source);
   spec.destination = Endpoint::Parse(options.destination);
   if (options.vlan >= 0) {
-    spec.vlan = static_cast<std::uint16_t>(options.vlan);
+    spec.vlan_tci = static_cast<std::uint16_t>(options.vlan_priority << 13 | unsigned{options.vlan_dei} << 12 |
+                                               static_cast<unsigned>(options.vlan));
   }
   spec.protocol = Protocol(options.protocol);
   spec.ttl = static_cast<std::uint8_t>(options.ttl);

@@ -21,6 +21,15 @@ volatile std::sig_atomic_t interrupted = 0;
 // How many data packets carried each value of a header field.
 using Histogram = std::map<std::string, std::uint64_t>;
 
+// "100", "100 prio 5 dei"
+std::string TagText(std::uint16_t tci) {
+  std::string text = std::to_string(tci & 0xfff);
+  if (const int priority = tci >> 13; priority != 0) {
+    text += " prio " + std::to_string(priority);
+  }
+  return (tci & 0x1000) != 0 ? text + " dei" : text;
+}
+
 struct Headers {
   Histogram source_macs, destination_macs, ttls, sources, destinations, vlans;
 
@@ -31,7 +40,7 @@ struct Headers {
       ++source_macs[Format(*arrival.source_mac)];
       ++destination_macs[Format(*arrival.destination_mac)];
       ++destinations[arrival.destination];
-      ++vlans[arrival.vlan ? std::to_string(*arrival.vlan) : "untagged"];
+      ++vlans[arrival.vlan_tci ? TagText(*arrival.vlan_tci) : "untagged"];
     }
   }
 

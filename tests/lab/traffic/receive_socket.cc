@@ -161,7 +161,7 @@ class DeviceSocket : public ReceiveSocket {
     Cursor cursor(Bytes(data, Check(recvmsg(fd_.get(), &message, 0), "recvmsg")));
 
     Arrival arrival;
-    arrival.vlan = StrippedVlan(message);
+    arrival.vlan_tci = StrippedTag(message);
     const std::string_view ethernet = cursor.Take(ETHER_HDR_LEN);
     if (ethernet.empty()) {
       return std::nullopt;
@@ -172,7 +172,7 @@ class DeviceSocket : public ReceiveSocket {
     std::copy_n(ethernet.begin() + 6, 6, arrival.source_mac->begin());
     std::uint16_t ethertype = Cursor(ethernet).U16(12);
     if (ethertype == ETHERTYPE_VLAN) {
-      arrival.vlan = cursor.U16(0) & 0xfff;
+      arrival.vlan_tci = cursor.U16(0);
       ethertype = cursor.U16(2);
       cursor.Take(4);
     }
@@ -189,13 +189,13 @@ class DeviceSocket : public ReceiveSocket {
   }
 
  private:
-  static std::optional<std::uint16_t> StrippedVlan(msghdr& message) {
+  static std::optional<std::uint16_t> StrippedTag(msghdr& message) {
     for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr; part = CMSG_NXTHDR(&message, part)) {
       if (part->cmsg_level == SOL_PACKET && part->cmsg_type == PACKET_AUXDATA) {
         tpacket_auxdata auxiliary;
         std::memcpy(&auxiliary, CMSG_DATA(part), sizeof(auxiliary));
         if ((auxiliary.tp_status & TP_STATUS_VLAN_VALID) != 0) {
-          return auxiliary.tp_vlan_tci & 0xfff;
+          return auxiliary.tp_vlan_tci;
         }
       }
     }

@@ -21,7 +21,7 @@ struct Arrival {
   std::string destination;  // empty from a UDP socket
   std::optional<Mac> source_mac;
   std::optional<Mac> destination_mac;
-  std::optional<std::uint16_t> vlan;
+  std::optional<std::uint16_t> vlan_tci;  // PCP, DEI, VLAN id
 };
 
 class ReceiveSocket {

@@ -2,6 +2,7 @@
 #include "agent/kernel/decision.h"
 
 #include <gtest/gtest.h>
+#include <linux/if.h>
 #include <linux/netfilter.h>
 #include <linux/rtnetlink.h>
 
@@ -29,13 +30,33 @@ class Decision : public testing::Test {
     route->table = RT_TABLE_MAIN;
     route->type = RTN_UNICAST;
     route->nexthops = {{2, IpAddress::V4(10, 1, 0, 1), 0, 1, false}};
-    ports[2] = {"p0", true, 1500, ""};
-    ports[7] = {"pf0vf0", true, 1500, ""};
+    ports[2] = {"p0", true, 1500};
+    ports[7] = {"pf0vf0", true, 1500};
+    AddLink(2, "p0");
+    AddLink(7, "pf0vf0");
     question.miss.protocol = 17;
   }
   Answer Ask() const {
-    return Decide(question, path, route, {ports, nexthops, rules, tos_routes, forward_path, hash_v4, hash_v6},
+    LinkMirror links;
+    for (const auto& [ifindex, link] : links_by_ifindex) (void)links.Apply({link});
+    const Topology topology({2, 7}, links);
+    return Decide(question, path, route, {ports, topology, nexthops, rules, tos_routes, forward_path, hash_v4, hash_v6},
                   settings);
+  }
+  netlink::Link& AddLink(std::uint32_t ifindex, const char* name) {
+    netlink::Link link;
+    link.ifindex = ifindex;
+    link.name = name;
+    link.flags = IFF_UP;
+    return links_by_ifindex[ifindex] = link;
+  }
+  // A VLAN device on a port.
+  netlink::Link& AddVlan(std::uint32_t ifindex, std::uint32_t port, std::uint16_t id) {
+    netlink::Link& link = AddLink(ifindex, "vlan");
+    link.kind = "vlan";
+    link.lower = port;
+    link.vlan = {.id = id, .protocol = 0x8100, .maps_egress_priority = false};
+    return link;
   }
   void ExpectSoftware(const char* reason_part) const {
     const Answer answer = Ask();
@@ -47,6 +68,7 @@ class Decision : public testing::Test {
   PathAnswer path;
   Result<netlink::Route> route{netlink::Route{}};
   DecisionPorts ports;
+  std::map<std::uint32_t, netlink::Link> links_by_ifindex;
   NexthopMirror nexthops;
   RuleMirror rules;
   TosRouteMirror tos_routes;
@@ -63,6 +85,58 @@ TEST_F(Decision, ASinglePathToAPortIsOffloadedWithItsDependencies) {
   EXPECT_EQ(answer.dependencies.route, route->destination);
   EXPECT_EQ(answer.dependencies.links, std::vector<std::uint32_t>{2});
   EXPECT_EQ(answer.dependencies.neighs, (std::vector<flow::NeighKey>{{2, IpAddress::V4(10, 1, 0, 1)}}));
+}
+
+TEST_F(Decision, APathByAVlanDeviceLeavesByItsPortWithItsTag) {
+  AddVlan(20, 2, 100);
+  path.egress = 20;
+  route->nexthops = {{20, IpAddress::V4(10, 1, 0, 1), 0, 1, false}};
+  const Answer answer = Ask();
+  EXPECT_EQ(answer.verdict, Answer::Verdict::kForward) << answer.reason.text;
+  EXPECT_EQ(answer.adjacency, (flow::Adjacency{2, path.source_mac, path.destination_mac, 100}));
+  EXPECT_EQ(answer.fields, 0) << "a tag that is new has no priority";
+}
+
+TEST_F(Decision, ATagOnlyKeepsItsPriorityWhereThatIsNone) {
+  AddVlan(20, 2, 100);
+  AddVlan(70, 7, 5);
+  path.egress = 20;
+  route->nexthops = {{20, IpAddress::V4(10, 1, 0, 1), 0, 1, false}};
+  question.miss.vlan = 5;
+  EXPECT_EQ(Ask().verdict, Answer::Verdict::kForward);
+  EXPECT_EQ(Ask().fields, flow::kFieldVlanPriority);
+  question.miss.vlan_priority = 3;
+  EXPECT_EQ(Ask().fields, flow::kFieldVlanPriority);
+  ExpectSoftware("priority 3");
+  path.egress = 2;
+  route->nexthops = {{2, IpAddress::V4(10, 1, 0, 1), 0, 1, false}};
+  EXPECT_EQ(Ask().verdict, Answer::Verdict::kForward) << "a tag that goes takes its priority along";
+}
+
+TEST_F(Decision, AMapOfPrioritiesIsTheKernels) {
+  AddVlan(20, 2, 100).vlan->maps_egress_priority = true;
+  path.egress = 20;
+  route->nexthops = {{20, IpAddress::V4(10, 1, 0, 1), 0, 1, false}};
+  ExpectSoftware("maps priorities");
+}
+
+TEST_F(Decision, WhatIsNoLaneOfTheSwitchStaysInSoftware) {
+  path.egress = 20;
+  route->nexthops = {{20, IpAddress::V4(10, 1, 0, 1), 0, 1, false}};
+  ExpectSoftware("no port of the switch");
+  AddVlan(20, 2, 100).flags = 0;
+  ExpectSoftware("no port of the switch");
+  AddVlan(20, 2, 100).vlan->protocol = 0x88a8;
+  ExpectSoftware("no port of the switch");
+  AddVlan(20, 9, 100);
+  ExpectSoftware("no port of the switch");
+}
+
+TEST_F(Decision, FromOneVlanToAnotherOfTheSamePortStaysInSoftware) {
+  AddVlan(20, 7, 100);
+  path.egress = 20;
+  route->nexthops = {{20, IpAddress::V4(10, 1, 0, 1), 0, 1, false}};
+  ExpectSoftware("the port at which it enters");
 }
 
 TEST_F(Decision, AnOnLinkDestinationDependsOnItsOwnNeighbour) {
@@ -229,7 +303,7 @@ TEST_F(Decision, AnEgressThatIsNoReadyPortStaysInSoftware) {
   ports[2].ready = false;
   ExpectSoftware("p0");
   ports.erase(2);
-  ExpectSoftware("no port of the switch");
+  ExpectSoftware("on no port of the switch");
 }
 
 TEST_F(Decision, BackOutOfItsOwnPortStaysInSoftware) {

@@ -32,12 +32,13 @@ class ExplainTest : public testing::Test {
     port.info.link.name = "pf0vf0";
     port.info.link.address = World::kPodRouterMac;
     port.state = PortSlot::State::kReady;
-    ports[World::kPod] = {"pf0vf0", true, 1500, ""};
-    ports[World::kUplink] = {"p0", true, 1500, ""};
+    ports[World::kPod] = {"pf0vf0", true, 1500};
+    ports[World::kUplink] = {"p0", true, 1500};
     for (const auto& [ifindex, name] : {std::pair(World::kPod, "pf0vf0"), {World::kUplink, "p0"}}) {
       netlink::Link link;
       link.ifindex = ifindex;
       link.name = name;
+      link.address = ifindex == World::kPod ? World::kPodRouterMac : World::kUplinkMac;
       (void)links.Apply(netlink::Event<netlink::Link>{link});
     }
     question.packet = world.MissTo(World::kServer);
@@ -66,7 +67,9 @@ class ExplainTest : public testing::Test {
 
   // The kernel's words, and the decision that follows.
   Explanation Ask() {
-    const kernel::DecisionContext decision{ports, nexthops, rules, tos_routes, forward_path, hash_v4, hash_v6};
+    const kernel::Topology topology({World::kPod, World::kUplink}, links);
+    const kernel::DecisionContext decision{ports,      topology,     nexthops, rules,
+                                           tos_routes, forward_path, hash_v4,  hash_v6};
     const ExplainContext context{port, world.pipeline, decision, neighs, links, classifier, true};
     if (!CanAskKernel(question.packet, context)) return Check(Explain(question, std::nullopt, context));
     insight.answer = kernel::Decide({0, question.packet}, insight.path, insight.route, decision, {});
@@ -137,7 +140,7 @@ TEST_F(ExplainTest, NothingChangesByAsking) {
   EXPECT_EQ(world.pipeline.counters().misses, misses);
   EXPECT_EQ(world.pipeline.counters().questions, questions);
   EXPECT_EQ(world.log.size(), operations);
-  EXPECT_FALSE(world.pipeline.IsApproved(World::kPod, question.packet.source));
+  EXPECT_FALSE(world.pipeline.IsApproved({World::kPod}, question.packet.source));
 }
 
 TEST_F(ExplainTest, ANeighbourThatIsAwaited) {
@@ -266,10 +269,10 @@ TEST_F(ExplainTest, OffloadSwitchedOff) {
   EXPECT_TRUE(explanation.route);
 }
 
-TEST_F(ExplainTest, ATaggedPacketIsNotAskedAbout) {
+TEST_F(ExplainTest, APacketOfAVlanThatNobodyKnowsIsNotAskedAbout) {
   question.packet.vlan = 10;
   const Explanation explanation = Ask();
-  ExpectSoftware(explanation, "it carries a VLAN tag, and tagged packets are not offloaded yet", DPUFLOW_VERDICT_VLAN);
+  ExpectSoftware(explanation, "pf0vf0 has no VLAN device with id 10 that is up", DPUFLOW_VERDICT_VLAN);
   EXPECT_FALSE(explanation.route || explanation.key);
 }
 
@@ -338,14 +341,14 @@ class ParsePacketTest : public ExplainTest {
   std::string Refused(const Json& more) {
     Json parameters = {{"destination", "192.0.2.1"}, {"source", "10.0.7.2"}, {"port", "pf0vf0"}};
     parameters.update(more);
-    const auto parsed = ParsePacket(parameters, {{World::kPod, port}});
+    const auto parsed = ParsePacket(parameters, {{World::kPod, port}}, kernel::Topology({World::kPod}, links));
     return parsed ? "" : parsed.error();
   }
 };
 
 TEST_F(ParsePacketTest, WhatIsLeftOutIsAsIpRouteGetHasIt) {
-  const auto parsed =
-      ParsePacket({{"destination", "192.0.2.1"}, {"source", "10.0.7.2"}, {"port", "pf0vf0"}}, {{World::kPod, port}});
+  const auto parsed = ParsePacket({{"destination", "192.0.2.1"}, {"source", "10.0.7.2"}, {"port", "pf0vf0"}},
+                                  {{World::kPod, port}}, kernel::Topology({World::kPod}, links));
   ASSERT_TRUE(parsed);
   EXPECT_TRUE(parsed->any_protocol);
   flow::Miss expected = world.MissTo(World::kServer);

@@ -73,8 +73,50 @@ TEST(FlowerMapping, NoTwoKeyShapesShareAPlace) {
   martian.table = Table::kGuard;
   martian.source = IpPrefix::Parse("127.0.0.0/8");
   std::set<Place> places;
-  for (const Match& match : {source, checked, destination, routing, ttl, martian}) places.insert(PlaceOf(match, 1));
-  EXPECT_EQ(places.size(), 6u);
+  for (Match match : {source, checked, destination, ttl, martian}) {
+    for (const std::uint16_t ethertype : {flow::kEthertypeIpv4, flow::kEthertypeIpv6}) {
+      match.ethertype = ethertype;
+      match.vlan = flow::kUntagged;
+      EXPECT_TRUE(places.insert(PlaceOf(match, 0)).second);
+      match.vlan = 100;
+      const bool no_address = !match.source && ethertype == flow::kEthertypeIpv6;  // where both families look the same
+      EXPECT_NE(places.insert(PlaceOf(match, 0)).second, no_address);
+    }
+  }
+  EXPECT_TRUE(places.insert(PlaceOf(routing, 1)).second);
+  for (const Place& place : places) EXPECT_LT(place.prio, kClassifierPrio);
+}
+
+TEST(FlowerMapping, ATaggedPacketIsOneOf8021QWithItsEthertypeInside) {
+  Rule rule = Routing();
+  rule.match.vlan = 100;
+  rule.match.vlan_priority = 0;
+  const netlink::Filter filter = ToFilter(rule, 3, 1);
+  EXPECT_EQ(filter.id.ethertype, kEthertypeVlan);
+  EXPECT_EQ(filter.key.vlan_id, 100);
+  EXPECT_EQ(filter.key.vlan_priority, 0);
+  EXPECT_EQ(filter.key.vlan_ethertype, flow::kEthertypeIpv4);
+}
+
+TEST(FlowerMapping, TheTagOfTheFrameThatLeavesIsThatOfItsInterface) {
+  const auto actions = [](std::uint16_t before, std::uint16_t after) {
+    Rule rule = Routing();
+    rule.match.vlan = before;
+    std::get<flow::RouteTo>(rule.action).adjacency.vlan = after;
+    std::string text;
+    for (const netlink::Action& action : ToFilter(rule, 3, 1).actions) {
+      if (std::holds_alternative<netlink::PeditAction>(action)) text += "edit ";
+      if (std::holds_alternative<netlink::VlanPopAction>(action)) text += "pop ";
+      if (const auto* push = std::get_if<netlink::VlanPushAction>(&action)) text += fmt::format("push {} ", push->id);
+      if (std::holds_alternative<netlink::RedirectAction>(action)) text += "redirect";
+    }
+    return text;
+  };
+  EXPECT_EQ(actions(flow::kUntagged, flow::kUntagged), "edit redirect");
+  EXPECT_EQ(actions(flow::kUntagged, 9), "edit push 9 redirect");
+  EXPECT_EQ(actions(5, flow::kUntagged), "edit pop redirect");
+  EXPECT_EQ(actions(5, 9), "edit pop push 9 redirect") << "rewritten in hardware";
+  EXPECT_EQ(actions(9, 9), "edit redirect");
 }
 
 TEST(FlowerMapping, GotoLandsWhereTheNextTableBegins) {

@@ -262,7 +262,7 @@ TEST(Pipeline, ABadSourceMakesNoEntryAndCostsOthersNothing) {
 
 TEST(Pipeline, APortThatChecksSourcesHasTheSourceInItsL2SourceEntries) {
   World world;
-  world.SetPort(World::kPod, World::kPodRouterMac, [](Port& port) { port.checks_sources = true; });
+  world.SetPort(World::kPod, World::kPodRouterMac, [](Port& port) { port.lanes[0].checks_sources = true; });
   world.Route(World::kServer);
   world.Send(World::kServer);
   for (const auto& [id, entry] : world.hardware) {
@@ -425,7 +425,7 @@ TEST(Pipeline, ABadSourceNowAndThenDoesNotKeepTheDestinationInSoftware) {
 
 TEST(Pipeline, AnUnrelatedLinkOrNexthopLeavesCheckedSourcesInHardware) {
   World world;
-  world.SetPort(World::kPod, World::kPodRouterMac, [](Port& port) { port.checks_sources = true; });
+  world.SetPort(World::kPod, World::kPodRouterMac, [](Port& port) { port.lanes[0].checks_sources = true; });
   world.Route(World::kServer);
   world.Send(World::kServer);
   world.log.clear();

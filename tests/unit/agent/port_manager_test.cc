@@ -4,6 +4,7 @@
 #include "agent/port_manager.h"
 
 #include <gtest/gtest.h>
+#include <linux/if.h>
 
 #include <algorithm>
 #include <map>
@@ -85,8 +86,15 @@ class PortManagerTest : public testing::Test {
   // What devlink and rtnetlink say: these ports, and no others.
   void Find(const std::vector<kernel::SwitchPort>& ports) {
     std::map<std::uint32_t, kernel::SwitchPort> found;
-    for (const kernel::SwitchPort& port : ports) found.emplace(port.link.ifindex, port);
-    manager_.Update(std::move(found), now_);
+    std::vector<std::uint32_t> ifindexes;
+    kernel::LinkMirror links;
+    for (const netlink::Link& link : vlans_) (void)links.Apply({link});
+    for (const kernel::SwitchPort& port : ports) {
+      found.emplace(port.link.ifindex, port);
+      ifindexes.push_back(port.link.ifindex);
+      (void)links.Apply({port.link});
+    }
+    changed_ = manager_.Update(std::move(found), kernel::Topology(ifindexes, links), now_);
   }
   void Prepared(std::uint32_t port, const std::string& refusal = {}, const std::string& hint = {}) {
     EXPECT_EQ(backend_.preparing.erase(port), 1u);
@@ -125,6 +133,8 @@ class PortManagerTest : public testing::Test {
   FakeListener listener_;
   PortManager manager_{backend_, pipeline_, listener_};
   const kernel::SwitchPort pod_ = Port(kPod, "pf0vf0");
+  std::vector<netlink::Link> vlans_;
+  bool changed_ = false;  // what the last Update() returned
 };
 
 using Asked = std::vector<std::string>;
@@ -143,7 +153,7 @@ TEST_F(PortManagerTest, AFoundPortIsPreparedAndThenTakesPart) {
   EXPECT_TRUE(manager_.settled());
   EXPECT_TRUE(TakesPart(kPod));
   EXPECT_FALSE(TakeOperations().empty()) << "its guards are wanted";
-  EXPECT_EQ(manager_.Names(), std::vector<std::string>{"pf0vf0"});
+  EXPECT_EQ(manager_.Names(), std::set<std::string>{"pf0vf0"});
 }
 
 TEST_F(PortManagerTest, TheSamePortAgainIsNoNews) {
@@ -376,11 +386,11 @@ TEST_F(PortManagerTest, DecisionsSeeWhichPortsTakePartAndHowLargeTheirPacketsMay
   uplink.link.mtu = 9000;
   Find({uplink, pod_});
   Prepared(kPod);
-  kernel::DecisionPorts ports = manager_.ForDecisions(0, {});
+  kernel::DecisionPorts ports = manager_.ForDecisions(0);
   EXPECT_TRUE(ports.at(kPod).ready);
   EXPECT_FALSE(ports.at(kUplink).ready);
   EXPECT_EQ(ports.at(kPod).largest_packet, 9000u) << "a function's own MTU cannot be seen";
-  EXPECT_EQ(manager_.ForDecisions(1400, {}).at(kPod).largest_packet, 1400u);
+  EXPECT_EQ(manager_.ForDecisions(1400).at(kPod).largest_packet, 1400u);
 }
 
 // ---- the operator's switch -------------------------------------------------------------------------------------------
@@ -394,7 +404,7 @@ TEST_F(PortManagerTest, OffloadOffEmptiesThePortAndNothingLeadsToIt) {
     Acknowledge(operation);
   }
   EXPECT_EQ(pipeline_.flows().size(), 0u) << "no guard is left";
-  EXPECT_FALSE(manager_.ForDecisions(0, {}).at(kPod).offload);
+  EXPECT_FALSE(manager_.ForDecisions(0).at(kPod).offload);
   ASSERT_TRUE(manager_.SetOffload(kPod, true, now_));
   EXPECT_FALSE(TakeOperations().empty()) << "its guards come back";
   EXPECT_FALSE(manager_.SetOffload(99, false, now_));
@@ -411,6 +421,36 @@ TEST_F(PortManagerTest, APortThatComesWhileOffloadIsOffIsOffAsWell) {
 // ---- with which other port a port is tried ---------------------------------------------------------------------------
 
 using Peers = std::map<std::uint32_t, std::uint32_t>;
+
+// ---- interfaces on a port --------------------------------------------------------------------------------------------
+
+TEST_F(PortManagerTest, AVlanDeviceIsALaneOfItsPortWithGuardsOfItsOwn) {
+  MakeReady(pod_);
+  const std::size_t guards = pipeline_.flows().size();
+  netlink::Link vlan;
+  vlan.ifindex = 70;
+  vlan.name = "pf0vf0.100";
+  vlan.kind = "vlan";
+  vlan.lower = kPod;
+  vlan.flags = IFF_UP;
+  vlan.vlan = {.id = 100, .protocol = 0x8100, .maps_egress_priority = false};
+  vlans_ = {vlan};
+  Find({pod_});
+  EXPECT_TRUE(changed_);
+  EXPECT_TRUE(manager_.Names().contains("pf0vf0.100")) << "its sysctls are read";
+  ASSERT_EQ(pipeline_.flows().size(), 2 * guards);
+  for (const flow::Operation& operation : TakeOperations()) {
+    EXPECT_EQ(operation.rule.match.vlan, 100);
+    Acknowledge(operation);
+  }
+  Find({pod_});
+  EXPECT_FALSE(changed_);
+  vlans_.clear();
+  Find({pod_});
+  EXPECT_TRUE(changed_);
+  Acknowledge();
+  EXPECT_EQ(pipeline_.flows().size(), guards);
+}
 
 TEST_F(PortManagerTest, APortIsTriedWithTheUplinkAndTheUplinkWithAnotherPort) {
   Find({Port(3, "pf0vf0"), Port(4, "pf0vf1"), Port(kUplink, "p0")});

@@ -38,15 +38,15 @@ class World {
       std::uint32_t ifindex, const MacAddress& router_mac, const std::function<void(Port&)>& change = [](Port&) {}) {
     Port port;
     port.ifindex = ifindex;
-    port.router_mac = router_mac;
-    port.martians = {{IpAddress::V4(127, 0, 0, 0), 8}};
+    port.lanes.emplace_back().router_mac = router_mac;
+    port.lanes[0].martians = {{IpAddress::V4(127, 0, 0, 0), 8}};
     change(port);
     pipeline.SetPort(port, now);
   }
   // An address of the machine's own appears, to be guarded against on both ports.
   void AddMartian(const IpPrefix& martian) {
-    SetPort(kPod, kPodRouterMac, [&](Port& port) { port.martians.push_back(martian); });
-    SetPort(kUplink, kUplinkMac, [&](Port& port) { port.martians.push_back(martian); });
+    SetPort(kPod, kPodRouterMac, [&](Port& port) { port.lanes[0].martians.push_back(martian); });
+    SetPort(kUplink, kUplinkMac, [&](Port& port) { port.lanes[0].martians.push_back(martian); });
   }
 
   // The kernel forwards to `destination` by the uplink, to the neighbour with this MAC.
