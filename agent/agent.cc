@@ -260,6 +260,16 @@ void Agent::Apply(kernel::KernelEvent event, TimePoint now) {
     Apply(rules_.Reset(*rules), now);
   } else if (auto* neighs = std::get_if<kernel::Neighs>(&event)) {
     Apply(neighs_.Reset(*neighs), now);
+  } else if (auto* port = std::get_if<netlink::Event<netlink::BridgePort>>(&event)) {
+    ports_changed_ = true;
+    Apply(bridges_.Apply(*port), now);
+  } else if (auto* ports = std::get_if<kernel::BridgePorts>(&event)) {
+    ports_changed_ = true;
+    Apply(bridges_.Reset(*ports), now);
+  } else if (auto* station = std::get_if<netlink::Event<netlink::FdbEntry>>(&event)) {
+    Apply(bridges_.Apply(*station), now);
+  } else if (auto* stations = std::get_if<kernel::FdbEntries>(&event)) {
+    Apply(bridges_.Reset(*stations), now);
   } else if (auto* route = std::get_if<netlink::Event<netlink::Route>>(&event)) {
     rules_changed_ = true;
     Apply(tos_routes_.Apply(*route), now);
@@ -394,7 +404,8 @@ std::vector<flow::Answer> Agent::Ask(std::span<const flow::Question> questions) 
 
 kernel::DecisionContext Agent::Context(const kernel::DecisionPorts& ports) const {
   const kernel::Sysctls& sysctls = ports_->sysctls();
-  return {ports, ports_->topology(), nexthops_, rules_, tos_routes_, forward_path_, sysctls.hash_v4, sysctls.hash_v6};
+  return {ports,    ports_->topology(), nexthops_,       rules_,          tos_routes_,
+          bridges_, forward_path_,      sysctls.hash_v4, sysctls.hash_v6, sysctls.bridge_netfilter};
 }
 
 void Agent::TellSources() {
@@ -449,7 +460,7 @@ void Agent::UpdatePorts(TimePoint now) {
   if (switch_ && !found.empty()) switch_->switch_id = found.begin()->second.link.switch_id;
   std::vector<std::uint32_t> ifindexes;
   for (const auto& [ifindex, port] : found) ifindexes.push_back(ifindex);
-  if (!ports_->Update(std::move(found), kernel::Topology(ifindexes, links_), now)) return;
+  if (!ports_->Update(std::move(found), kernel::Topology(ifindexes, links_, bridges_), now)) return;
   ReadSysctls(now);  // of interfaces that are new: whether they check sources
   TellClassifierOfLanes();
 }

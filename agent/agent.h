@@ -28,6 +28,7 @@
 #include "agent/daemon/notifier.h"
 #include "agent/explain.h"
 #include "agent/flow/pipeline.h"
+#include "agent/kernel/bridge_mirror.h"
 #include "agent/kernel/mirror.h"
 #include "agent/kernel/neigh_refresher.h"
 #include "agent/kernel/resolver.h"
@@ -170,6 +171,7 @@ class Agent final : private PortListener, private AuditHost {
   kernel::NexthopMirror nexthops_;
   kernel::RuleMirror rules_;
   kernel::TosRouteMirror tos_routes_;
+  kernel::BridgeMirror bridges_;
   kernel::ForwardPath forward_path_;
   std::optional<kernel::DevlinkState> devlink_;
   std::optional<kernel::Switch> switch_;

@@ -41,15 +41,21 @@ ClassifierView ViewOf(const PortManager& ports, const kernel::ForwardPath& forwa
       return respect_netfilter && forward_path.WhyStack(device, name).has_value();
     };
     const bool port_needs_stack = needs_stack(ifindex, slot.info.link.name);
-    for (const kernel::L3Interface& interface : ports.topology().OnPort(ifindex)) {
-      const bool stack_only = port_needs_stack || needs_stack(interface.ifindex, interface.name);
-      IngressEntry& ingress = view.ingresses[{ifindex, interface.lane.vlan}];
+    for (const kernel::LaneView& lane : ports.topology().OnPort(ifindex)) {
+      IngressEntry& ingress = view.ingresses[{ifindex, lane.id.vlan}];
+      ingress.stack_only = port_needs_stack;
+      // What enters by a bridge is the stack's, because the bridge learns from it.
+      ingress.bridged = lane.domain.has_value();
+      if (ingress.bridged) ingress.stack_only = true;
+      if (!lane.interface) continue;
+      const kernel::L3Interface& interface = *lane.interface;
+      ingress.stack_only |= needs_stack(interface.ifindex, interface.name);
       ingress.l3_ifindex = interface.ifindex;
       ingress.mac = interface.address;
-      ingress.stack_only = stack_only;
+      if (!interface.lane) continue;  // a bridge: which port is its to know
       EgressEntry& egress = view.egresses[interface.ifindex];
       egress.port = ifindex;
-      egress.stack_only = stack_only || interface.maps_egress_priority;
+      egress.stack_only = ingress.stack_only || interface.maps_egress_priority;
     }
   }
   return view;

@@ -73,9 +73,9 @@ bool IsForwardedByLookup(Verdict verdict) {
   return verdict == DPUFLOW_VERDICT_FORWARDED || verdict > DPUFLOW_VERDICT_LOOKUP_FAILED;
 }
 
-bool IsStackOnly(const kernel::L3Interface& interface, const ExplainContext& context) {
+bool IsStackOnly(std::uint32_t ifindex, const kernel::L3Interface& interface, const ExplainContext& context) {
   const kernel::ForwardPath& forward_path = context.decision.forward_path;
-  const auto port = context.decision.ports.find(interface.lane.port);
+  const auto port = context.decision.ports.find(ifindex);
   return context.respect_netfilter &&
          (forward_path.WhyStack(interface.ifindex, interface.name) ||
           (port != context.decision.ports.end() && forward_path.WhyStack(port->first, port->second.name)));
@@ -85,13 +85,14 @@ bool IsStackOnly(const kernel::L3Interface& interface, const ExplainContext& con
 Verdict JudgePath(const flow::Miss& packet, const PathAnswer& path, const ExplainContext& context) {
   const bool v6 = packet.destination.is_v6();
   const kernel::L3Interface* egress = context.decision.topology.Find(path.egress);
-  if (egress == nullptr || !IsUsable(context.decision.ports, egress->lane.port)) {
+  if (egress == nullptr || !egress->lane || !IsUsable(context.decision.ports, egress->lane->port)) {
     return DPUFLOW_VERDICT_EGRESS_NOT_A_PORT;
   }
-  if (egress->lane.port == packet.port) return DPUFLOW_VERDICT_SAME_PORT;
+  if (egress->lane->port == packet.port) return DPUFLOW_VERDICT_SAME_PORT;
   if (!context.pipeline.IsApproved(packet.lane(), packet.source)) return DPUFLOW_VERDICT_SOURCE_UNKNOWN;
-  const kernel::L3Interface* ingress = context.decision.topology.At(packet.lane());
-  if (egress->maps_egress_priority || IsStackOnly(*ingress, context) || IsStackOnly(*egress, context)) {
+  const kernel::LaneView* ingress = context.decision.topology.Find(packet.lane());
+  if (egress->maps_egress_priority || ingress->domain || IsStackOnly(packet.port, *ingress->interface, context) ||
+      IsStackOnly(egress->lane->port, *egress, context)) {
     return DPUFLOW_VERDICT_STACK_ONLY;
   }
   if (v6 ? context.classifier.stack_only_v6 : context.classifier.stack_only_v4) return DPUFLOW_VERDICT_STACK_ONLY;
@@ -100,7 +101,9 @@ Verdict JudgePath(const flow::Miss& packet, const PathAnswer& path, const Explai
 
 Verdict Classify(const flow::Miss& packet, const std::optional<Insight>& kernel, const ExplainContext& context) {
   if (!IsUsable(context.decision.ports, packet.port)) return DPUFLOW_VERDICT_NOT_A_PORT;
-  if (context.decision.topology.At(packet.lane()) == nullptr) return DPUFLOW_VERDICT_VLAN;
+  const kernel::LaneView* lane = context.decision.topology.Find(packet.lane());
+  if (lane == nullptr) return DPUFLOW_VERDICT_VLAN;
+  if (!lane->interface) return DPUFLOW_VERDICT_BRIDGED;
   if (const Verdict verdict = JudgeHeaders(packet); verdict != DPUFLOW_VERDICT_FORWARDED) return verdict;
   if (!kernel) return DPUFLOW_VERDICT_LOOKUP_FAILED;
   Verdict verdict = OfLookup(kernel->path.result);
@@ -276,8 +279,14 @@ bool RefusedByPort(Explanation& explanation, const PortSlot& port) {
 
 bool RefusedByHeaders(Explanation& explanation, const ExplainContext& context) {
   const flow::Miss& packet = explanation.packet;
-  if (context.decision.topology.At(packet.lane()) == nullptr) {
-    const std::string& port = context.port.info.link.name;
+  const kernel::LaneView* lane = context.decision.topology.Find(packet.lane());
+  const std::string& port = context.port.info.link.name;
+  if (lane != nullptr && !lane->interface) {
+    Refuse(explanation, fmt::format("routing has no interface where {} is bridged: frames go by their MAC", port),
+           "bridge fdb show br " + context.links.Name(lane->domain->bridge));
+    return true;
+  }
+  if (lane == nullptr) {
     Refuse(explanation, fmt::format("{} has no VLAN device with id {} that is up", port, packet.vlan),
            fmt::format("ip link add link {} name {}.{} type vlan id {}", port, port, packet.vlan, packet.vlan));
     return true;
@@ -417,9 +426,7 @@ std::string Summary(const Explanation& explanation, const ExplainContext& contex
 }  // namespace
 
 bool CanAskKernel(const flow::Miss& packet, const ExplainContext& context) {
-  const kernel::L3Interface* ingress = context.decision.topology.At(packet.lane());
-  const bool untagged = packet.vlan == flow::kUntagged;
-  return ingress != nullptr && (!untagged || context.port.info.link.master == 0 || !ingress->vrf.empty());
+  return context.decision.topology.At(packet.lane()) != nullptr;
 }
 
 Explanation Explain(const PacketQuestion& question, const std::optional<Insight>& kernel,

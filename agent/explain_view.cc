@@ -115,8 +115,8 @@ std::optional<flow::LaneId> LaneNamed(const std::string& name, const std::map<st
   for (const auto& [ifindex, slot] : ports) {
     if (slot.info.link.name == name) return flow::LaneId{ifindex, flow::kUntagged};
   }
-  for (const auto& [lane, interface] : topology.all()) {
-    if (interface.name == name && ports.contains(lane.port)) return lane;
+  for (const auto& [ifindex, interface] : topology.interfaces()) {
+    if (interface.name == name && interface.lane && ports.contains(interface.lane->port)) return interface.lane;
   }
   return std::nullopt;
 }

@@ -159,13 +159,16 @@ void PortManager::Advance(flow::TimePoint now) {
   }
 }
 
-flow::Lane PortManager::LaneOf(const kernel::L3Interface& interface) const {
-  const auto sysctls = sysctls_.interfaces.find(interface.name);
+flow::Lane PortManager::LaneOf(const kernel::LaneView& view) const {
   flow::Lane lane;
-  lane.vlan = interface.lane.vlan;
-  lane.router_mac = interface.address;
+  lane.vlan = view.id.vlan;
+  lane.bridged = view.domain.has_value();
+  if (!view.interface) return lane;
+  const auto sysctls = sysctls_.interfaces.find(view.interface->name);
+  lane.routed = true;
+  lane.router_mac = view.interface->address;
   lane.checks_sources = sysctls == sysctls_.interfaces.end() || sysctls->second.rp_filter != 0;  // unknown: be strict
-  lane.martians = listener_.MartiansOf(interface.ifindex);
+  lane.martians = listener_.MartiansOf(view.interface->ifindex);
   return lane;
 }
 
@@ -174,7 +177,7 @@ void PortManager::TellPipeline(const PortSlot& slot, flow::TimePoint now) {
   port.ifindex = slot.info.link.ifindex;
   port.ipv6 = sysctls_.ipv6_forwarding;
   port.offload = slot.offload;
-  for (const kernel::L3Interface& interface : topology_.OnPort(port.ifindex)) port.lanes.push_back(LaneOf(interface));
+  for (const kernel::LaneView& lane : topology_.OnPort(port.ifindex)) port.lanes.push_back(LaneOf(lane));
   pipeline_.SetPort(port, now);
 }
 
@@ -232,7 +235,7 @@ bool PortManager::settled() const {
 std::set<std::string> PortManager::Names() const {
   std::set<std::string> names;
   for (const auto& [ifindex, slot] : slots_) names.insert(slot.info.link.name);
-  for (const auto& [lane, interface] : topology_.all()) names.insert(interface.name);
+  for (const auto& [ifindex, interface] : topology_.interfaces()) names.insert(interface.name);
   return names;
 }
 
@@ -249,6 +252,7 @@ kernel::DecisionPorts PortManager::ForDecisions(std::uint32_t ingress_mtu) const
     port.ready = slot.state == PortSlot::State::kReady;
     port.offload = slot.offload;
     port.largest_packet = largest;
+    port.mtu = slot.info.link.mtu;
   }
   return ports;
 }

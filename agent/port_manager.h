@@ -92,7 +92,7 @@ class PortManager {
   [[nodiscard]] std::uint32_t PeerOf(const PortSlot& slot) const;
   void Leave(std::uint32_t ifindex, PortSlot& slot);
   void TellPipeline(const PortSlot& slot, flow::TimePoint now);
-  [[nodiscard]] flow::Lane LaneOf(const kernel::L3Interface& interface) const;
+  [[nodiscard]] flow::Lane LaneOf(const kernel::LaneView& view) const;
 
   offload::Backend& backend_;
   flow::Pipeline& pipeline_;

@@ -194,7 +194,7 @@ Result<void> Classifier::SetIngress(const Lane& lane, const IngressEntry& entry)
   dpuflow_ingress value{};
   value.l3_ifindex = entry.l3_ifindex;
   value.eswitch = entry.eswitch;
-  value.flags = entry.stack_only ? DPUFLOW_STACK_ONLY : 0;
+  value.flags = (entry.stack_only ? DPUFLOW_STACK_ONLY : 0) | (entry.bridged ? DPUFLOW_BRIDGED : 0);
   std::ranges::copy(entry.mac.bytes, value.mac);
   return Update(state_->ingresses, &key, &value, fmt::format("tell the classifier of {}", Describe(lane)));
 }

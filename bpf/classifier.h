@@ -45,10 +45,11 @@ struct Lane {
 
 // Where routing sees the packets of a lane enter.
 struct IngressEntry {
-  std::uint32_t l3_ifindex = 0;  // the port itself, or its VLAN device
+  std::uint32_t l3_ifindex = 0;  // the port itself, its VLAN device, or its bridge; 0: routing does not see them
   MacAddress mac{};              // of that interface: frames to it, or to the port's own, are to be routed
   std::uint32_t eswitch = 0;     // ports with equal numbers reach each other in hardware
   bool stack_only = false;       // what enters here is left to the kernel, and reported all the same
+  bool bridged = false;          // so is what is for another MAC, because a bridge passes it on
 
   bool operator==(const IngressEntry&) const = default;
 };
@@ -127,10 +128,10 @@ struct ClassifierOptions {
   // For how long a flow that was reported is not reported again. Under a second, so that a flow that the agent missed
   // or forgot comes back within one.
   std::chrono::nanoseconds report_window = std::chrono::milliseconds(900);
-  std::uint32_t ring_bytes = 1u << 20;    // 80 bytes per event; rounded up to a power of two
-  std::uint32_t max_interfaces = 16384;   // lanes, and as many interfaces; memory is taken for all
-  std::uint32_t max_sources = 1u << 18;   // memory is used for those that are there
-  std::uint32_t max_reported = 1u << 16;  // flows remembered; the least recently used goes first
+  std::uint32_t ring_bytes = 1u << 20;      // 80 bytes per event; rounded up to a power of two
+  std::uint32_t max_interfaces = 1u << 16;  // lanes, and as many interfaces; memory is used for those that are there
+  std::uint32_t max_sources = 1u << 18;     // memory is used for those that are there
+  std::uint32_t max_reported = 1u << 16;    // flows remembered; the least recently used goes first
 };
 
 // Move-only; owns programs and maps. One thread at a time, except that the const functions and those that change lanes,

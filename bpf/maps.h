@@ -14,6 +14,7 @@
 
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
   __uint(max_entries, 1);
   __type(key, struct dpuflow_lane);
   __type(value, struct dpuflow_ingress);
@@ -21,6 +22,7 @@ struct {
 
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
   __uint(max_entries, 1);
   __type(key, __u32);
   __type(value, struct dpuflow_egress);

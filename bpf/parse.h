@@ -260,7 +260,8 @@ static __always_inline __u32 parse(struct __sk_buff* skb, const struct dpuflow_i
     default:
       verdict = is_group ? DPUFLOW_VERDICT_MULTICAST : DPUFLOW_VERDICT_NOT_IP;
   }
-  if (verdict == DPUFLOW_VERDICT_FORWARDED && !is_for_us(skb, packet, ingress)) return DPUFLOW_VERDICT_OTHER_HOST;
+  if (verdict == DPUFLOW_VERDICT_FORWARDED && !is_for_us(skb, packet, ingress))
+    return ingress->flags & DPUFLOW_BRIDGED ? DPUFLOW_VERDICT_BRIDGED : DPUFLOW_VERDICT_OTHER_HOST;
   return verdict;
 }
 

@@ -62,6 +62,7 @@ enum dpuflow_kind {
   X(SAME_PORT, "same_port", STACK, 1)           /* egress is ingress: the kernel redirects */                \
   X(SOURCE_UNKNOWN, "source_unknown", STACK, 1) /* not validated on this port */                             \
   X(AGGREGATE, "aggregate", STACK, 1)           /* GRO of other than TCP: size unknown */                    \
+  X(BRIDGED, "bridged", STACK, 1)               /* the bridge learns from it, and passes it on */            \
   X(STACK_ONLY, "stack_only", STACK, 1)         /* rules, policies or queues that only the stack applies */  \
   X(FORWARDING_OFF, "forwarding_off", STACK, 1) /* the agent's setting */
 
@@ -97,6 +98,7 @@ enum dpuflow_protocol {
  * from the other; who is not in them neither enters nor leaves.
  */
 #define DPUFLOW_STACK_ONLY (1u << 0) /* what enters or leaves here is the kernel's to forward */
+#define DPUFLOW_BRIDGED (1u << 1)    /* of a lane: what is not for the interface is a bridge's to pass on */
 
 /* Map `ingresses`: hash, this -> dpuflow_ingress. */
 struct dpuflow_lane {
@@ -106,8 +108,9 @@ struct dpuflow_lane {
 };
 
 struct dpuflow_ingress {
-  __u32 l3_ifindex; /* the interface that routing sees as ingress: the port itself, or its VLAN device */
-  __u32 eswitch;    /* ports with equal numbers reach each other */
+  __u32
+      l3_ifindex; /* the interface that routing sees as ingress: the port itself, its VLAN device, its bridge; 0: none */
+  __u32 eswitch;  /* ports with equal numbers reach each other */
   __u32 flags;
   __u8 mac[6]; /* of that interface: frames to it are to be routed, whatever the MAC of the port is */
   __u16 reserved;

@@ -35,12 +35,22 @@ VlanInfo ReadVlanInfo(AttributeReader data) {
   return vlan;
 }
 
+BridgeInfo ReadBridgeInfo(AttributeReader data) {
+  BridgeInfo bridge;
+  while (data.Next()) {
+    if (data.type() == IFLA_BR_VLAN_FILTERING) bridge.filters_vlans = data.U8() != 0;
+    if (data.type() == IFLA_BR_VLAN_PROTOCOL) bridge.protocol = data.Be16();
+  }
+  return bridge;
+}
+
 // The kind comes before the data, which it gives their meaning (rtnl_link_info_fill).
 void ReadLinkInfo(AttributeReader info, Link& link) {
   while (info.Next()) {
     if (info.type() == IFLA_INFO_KIND) link.kind = info.String();
     if (info.type() == IFLA_INFO_SLAVE_KIND) link.slave_kind = info.String();
     if (info.type() == IFLA_INFO_DATA && link.kind == "vlan") link.vlan = ReadVlanInfo(info.Nested());
+    if (info.type() == IFLA_INFO_DATA && link.kind == "bridge") link.bridge = ReadBridgeInfo(info.Nested());
   }
 }
 

@@ -35,6 +35,14 @@ struct VlanInfo {
   bool operator==(const VlanInfo&) const = default;
 };
 
+// What a link of kind "bridge" says of itself. IFLA_INFO_DATA.
+struct BridgeInfo {
+  bool filters_vlans = false;  // IFLA_BR_VLAN_FILTERING
+  std::uint16_t protocol = 0;  // IFLA_BR_VLAN_PROTOCOL, host byte order
+
+  bool operator==(const BridgeInfo&) const = default;
+};
+
 // `ip -d link show`. RTM_NEWLINK.
 struct Link {
   std::uint32_t ifindex = 0;
@@ -46,6 +54,7 @@ struct Link {
   std::uint32_t master = 0;  // IFLA_MASTER: the bridge, bond, VRF, ... it is in
   std::uint32_t lower = 0;   // IFLA_LINK: what a VLAN or macvlan stands on
   std::optional<VlanInfo> vlan{};
+  std::optional<BridgeInfo> bridge{};
   std::string kind{};            // IFLA_INFO_KIND: "bridge", "bond", "vlan", ...; empty for a NIC
   std::string slave_kind{};      // IFLA_INFO_SLAVE_KIND: the kind of its master
   std::string switch_id{};       // IFLA_PHYS_SWITCH_ID, lower-case hex; empty where there is none

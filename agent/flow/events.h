@@ -70,6 +70,15 @@ struct NeighKey {
   auto operator<=>(const NeighKey&) const = default;
 };
 
+// A station of a bridge, which is a MAC address in a VLAN (0: the bridge does not look at VLANs).
+struct StationKey {
+  std::uint32_t bridge = 0;  // ifindex
+  std::uint16_t vlan = 0;
+  MacAddress mac;
+
+  auto operator<=>(const StationKey&) const = default;
+};
+
 // What an answer rests on: when one of these changes, the question is asked again.
 struct Dependencies {
   std::optional<IpPrefix> route;           // the prefix that matched (shown to people; events go by destination)
@@ -78,6 +87,7 @@ struct Dependencies {
   std::vector<std::uint32_t> links;        // every link that its paths use
   std::vector<NeighKey> neighs;            // every neighbour that its paths use
   std::optional<NeighKey> next_hop{};      // of these, the one that packets of this flow go to
+  std::vector<StationKey> stations{};      // of bridges: those that the packet comes from and goes to
 
   bool operator==(const Dependencies&) const = default;
 };
@@ -100,9 +110,13 @@ struct Answer {
   Fields fields = 0;
   bool uniform =
       true;  // the same for every packet to this destination; else others may need fields that this one does not
-  Adjacency adjacency;
-  Reason reason;  // why it waits or stays in software
+  bool bridged = false;  // by its destination MAC, and not routed
+  Adjacency adjacency;   // of a bridged packet without MACs, which stay as they are
+  Reason reason;         // why it waits or stays in software
   Dependencies dependencies;
+  // Of a packet that enters by a bridge: whose sender it is, and why no entry may say that it is there.
+  std::optional<StationKey> sender{};
+  Reason sender_reason{};
 
   bool operator==(const Answer&) const = default;
 };
@@ -151,11 +165,14 @@ struct NexthopChanged {
 struct NeighChanged {  // its MAC or its validity
   NeighKey key;
 };
+struct StationChanged {  // came, moved or went
+  StationKey key;
+};
 struct LinkChanged {  // up, down, MTU, MAC, master
   std::uint32_t ifindex = 0;
 };
 struct EverythingChanged {};  // rules, lost notifications: ask about all
 
-using Change = std::variant<RouteChanged, NexthopChanged, NeighChanged, LinkChanged, EverythingChanged>;
+using Change = std::variant<RouteChanged, NexthopChanged, NeighChanged, StationChanged, LinkChanged, EverythingChanged>;
 
 }  // namespace dpuflow::flow

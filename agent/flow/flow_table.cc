@@ -100,12 +100,14 @@ void FlowTable::AddToIndexes(const Flow& flow) {
   for (const std::uint32_t link : flow.dependencies.links) by_link_[link].insert(flow.id);
   for (const NeighKey& neigh : flow.dependencies.neighs) by_neigh_[neigh].insert(flow.id);
   for (const std::uint32_t nexthop : flow.dependencies.nexthop_ids) by_nexthop_[nexthop].insert(flow.id);
+  for (const StationKey& station : flow.dependencies.stations) by_station_[station].insert(flow.id);
 }
 
 void FlowTable::RemoveFromIndexes(const Flow& flow) {
   for (const std::uint32_t link : flow.dependencies.links) Drop(by_link_, link, flow.id);
   for (const NeighKey& neigh : flow.dependencies.neighs) Drop(by_neigh_, neigh, flow.id);
   for (const std::uint32_t nexthop : flow.dependencies.nexthop_ids) Drop(by_nexthop_, nexthop, flow.id);
+  for (const StationKey& station : flow.dependencies.stations) Drop(by_station_, station, flow.id);
 }
 
 std::vector<FlowId> FlowTable::Affected(const Change& change) const {
@@ -120,6 +122,8 @@ std::vector<FlowId> FlowTable::Affected(const Change& change) const {
     Collect(by_nexthop_, nexthop->id, ids);
   } else if (const auto* neigh = std::get_if<NeighChanged>(&change)) {
     Collect(by_neigh_, neigh->key, ids);
+  } else if (const auto* station = std::get_if<StationChanged>(&change)) {
+    Collect(by_station_, station->key, ids);
   } else if (const auto* link = std::get_if<LinkChanged>(&change)) {
     Collect(by_link_, link->ifindex, ids);
     Collect(by_port_, link->ifindex, ids);

@@ -47,6 +47,11 @@ class FlowTable {
       return std::hash<IpAddress>()(key.address) ^ (std::size_t{key.ifindex} << 32);
     }
   };
+  struct StationHash {
+    std::size_t operator()(const StationKey& key) const {
+      return HashBytes(key.mac.bytes) ^ (std::size_t{key.bridge} << 32) ^ key.vlan;
+    }
+  };
   template <typename Key, typename Hash = std::hash<Key>>
   using Index = std::unordered_map<Key, std::unordered_set<FlowId>, Hash>;
 
@@ -65,6 +70,7 @@ class FlowTable {
   Index<std::uint32_t> by_link_;
   Index<std::uint32_t> by_nexthop_;
   Index<NeighKey, NeighHash> by_neigh_;
+  Index<StationKey, StationHash> by_station_;
 };
 
 }  // namespace dpuflow::flow

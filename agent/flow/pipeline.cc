@@ -8,6 +8,27 @@
 #include <utility>
 
 namespace dpuflow::flow {
+namespace {
+
+Match OfLayer2(Table table, const Miss& miss, const MacAddress& mac) {
+  Match match;
+  match.table = table;
+  match.port = miss.port;
+  match.vlan = miss.vlan;
+  match.ethertype = miss.ethertype;
+  match.mac = mac;
+  return match;
+}
+
+Match DestinationOf(const Miss& miss) { return OfLayer2(Table::kL2Destination, miss, miss.destination_mac); }
+
+Match SourceOf(const Miss& miss, const Lane& lane) {
+  Match match = OfLayer2(Table::kL2Source, miss, miss.source_mac);
+  if (lane.checks_sources && miss.ethertype == kEthertypeIpv4) match.source = IpPrefix::Host(miss.source);
+  return match;
+}
+
+}  // namespace
 
 // ---- what is wanted -------------------------------------------------------------------------------------------------
 
@@ -99,12 +120,13 @@ void Pipeline::OnMiss(const Miss& miss, TimePoint now) {
     ++counters_.misses_not_supported;
     return;
   }
-  if (miss.destination_mac != lane->router_mac) {
+  const bool routed = lane->routed && miss.destination_mac == lane->router_mac;
+  if (!routed && !lane->bridged) {
     ++counters_.misses_not_for_router;
     return;
   }
-  const Target* target = targets_.Find(KeyOf(miss, 0));
-  const Match match = KeyOf(miss, target != nullptr ? target->fields : Fields{0});
+  const Target* target = routed ? targets_.Find(KeyOf(miss, 0)) : nullptr;
+  const Match match = routed ? KeyOf(miss, target != nullptr ? target->fields : Fields{0}) : DestinationOf(miss);
   if (!HasRoom(match)) {
     ++counters_.misses_table_full;
     return;
@@ -114,12 +136,14 @@ void Pipeline::OnMiss(const Miss& miss, TimePoint now) {
   const bool undecided = !flow.answered || flow.leaving;
   const bool retry = !flow.wanted && now >= flow.retry_after && now - flow.asked >= limits_.reask;
   const bool refused_before = flow.refusals > 0 && !flow.wanted && now >= flow.retry_after;
-  if (undecided || retry || refused_before || !sources_.IsValid(miss.lane(), miss.source)) {
+  const bool source_known = !routed || sources_.IsValid(miss.lane(), miss.source);
+  const bool sender_known = !lane->bridged || LeadsOn(*lane, miss);
+  if (undecided || retry || refused_before || !source_known || !sender_known) {
     Ask(flow, miss);
     return;
   }
   flow.miss = miss;
-  if (flow.wanted) EnsureLayer2(*lane, miss, now);
+  if (flow.wanted) EnsureLayer2(*lane, miss, std::nullopt, now);
 }
 
 void Pipeline::Ask(const Flow& flow, const Miss& miss) {
@@ -185,18 +209,20 @@ void Pipeline::OnAnswer(const Answer& answer, TimePoint now) {
   } else if (question.fresh) {
     // A packet with a bad source says nothing about the destination: it decides nothing for others.
     if (refused_source && flow != nullptr && !flow->answered) Explain(*flow, answer.reason);
-    if (!refused_source) flow = Reshape(answer, now);
+    if (!refused_source) flow = answer.bridged ? ReshapeBridged(answer, now) : Reshape(answer, now);
     if (!refused_source && flow != nullptr) Apply(*flow, port->second, answer, now);
   } else if (flow == nullptr || flow->leaving) {
     // Only a packet brings back what is on its way out.
   } else if (flow->match.table == Table::kL2Source) {
-    if (answer.source != SourceVerdict::kValid) Leave(*flow);
+    ApplyToSource(*flow, answer);
+  } else if ((flow->match.table == Table::kL2Destination) != answer.bridged) {
+    Leave(*flow);  // what was bridged is routed now, or the other way around
   } else if (refused_source) {
     // The source with which it was asked has become invalid. Others may not have: the next packet asks with its own.
     flow->answered = false;
     Explain(*flow, answer.reason);
     Unwant(*flow);
-  } else if ((flow = Reshape(answer, now)) != nullptr) {
+  } else if ((flow = answer.bridged ? ReshapeBridged(answer, now) : Reshape(answer, now)) != nullptr) {
     Apply(*flow, port->second, answer, now);
   }
   ledger_.Close(question.epoch);
@@ -232,6 +258,20 @@ Flow* Pipeline::Reshape(const Answer& answer, TimePoint now) {
   return &flow;
 }
 
+Flow* Pipeline::ReshapeBridged(const Answer& answer, TimePoint now) {
+  const Match match = DestinationOf(answer.question.miss);
+  if (HasRoom(match)) return &Obtain(match, now);
+  ++counters_.misses_table_full;
+  return nullptr;
+}
+
+// An entry for a source stands as long as what it says is so: the kernel accepts the address, the bridge knows the station
+// here. A packet brings it back.
+void Pipeline::ApplyToSource(Flow& flow, const Answer& answer) {
+  const bool refused = flow.match.source && answer.source != SourceVerdict::kValid;
+  if (refused || !answer.sender_reason.empty()) Leave(flow);
+}
+
 void Pipeline::Apply(Flow& flow, const PortState& port, const Answer& answer, TimePoint now) {
   const Miss& miss = answer.question.miss;
   const bool first = !flow.wanted;
@@ -254,9 +294,13 @@ void Pipeline::Apply(Flow& flow, const PortState& port, const Answer& answer, Ti
     Unwant(flow);
     return;
   }
-  Want(flow, Rule{flow.match, RouteTo{answer.adjacency}}, now);
+  const Adjacency& way = answer.adjacency;
+  Want(flow, Rule{flow.match, answer.bridged ? Action{BridgeTo{way.egress, way.vlan}} : Action{RouteTo{way}}}, now);
   const Lane* lane = port.port.Find(miss.vlan);
-  if (flow.wanted && lane != nullptr && (first || answer.question.fresh)) EnsureLayer2(*lane, miss, now);
+  const bool lead = flow.wanted && lane != nullptr && (first || answer.question.fresh);
+  const bool source_counts = lane != nullptr && lane->checks_sources && miss.ethertype == kEthertypeIpv4;
+  const bool source_stands = !source_counts || answer.source == SourceVerdict::kValid;
+  if (lead && source_stands && answer.sender_reason.empty()) EnsureLayer2(*lane, miss, answer.sender, now);
 }
 
 Reason Pipeline::WhyNot(const Flow& flow, const PortState& state, TimePoint now) const {
@@ -267,22 +311,14 @@ Reason Pipeline::WhyNot(const Flow& flow, const PortState& state, TimePoint now)
                                                       : fmt::format("a guard was refused: {}", state.guard_refusal)};
   }
   if (flow.match.portless) return {Why::kPortless, "a fragment, or without ports, and the path depends on ports"};
-  if (flow.section == 0) return {Why::kShapes, "the L3 table has no section left for keys of this shape"};
+  if (flow.match.table == Table::kL3 && flow.section == 0)
+    return {Why::kShapes, "the L3 table has no section left for keys of this shape"};
   if (!flow.wanted && now < flow.retry_after) return flow.reason;
   return {};
 }
 
-void Pipeline::EnsureLayer2(const Lane& lane, const Miss& miss, TimePoint now) {
-  Match source;
-  source.table = Table::kL2Source;
-  source.port = miss.port;
-  source.vlan = miss.vlan;
-  source.ethertype = miss.ethertype;
-  Match destination = source;
-  destination.table = Table::kL2Destination;
-  source.mac = miss.source_mac;
-  destination.mac = miss.destination_mac;
-  if (lane.checks_sources && miss.ethertype == kEthertypeIpv4) source.source = IpPrefix::Host(miss.source);
+void Pipeline::EnsureLayer2(const Lane& lane, const Miss& miss, const std::optional<StationKey>& sender,
+                            TimePoint now) {
   const auto lead = [&](const Match& match, Table next) {
     if (!HasRoom(match)) {
       ++counters_.misses_table_full;
@@ -292,11 +328,22 @@ void Pipeline::EnsureLayer2(const Lane& lane, const Miss& miss, TimePoint now) {
     flow.answered = true;
     flow.active = now;
     flow.miss = miss;
+    if (sender && match.table == Table::kL2Source) {
+      Dependencies dependencies;
+      dependencies.stations = {*sender};
+      table_.SetDependencies(flow, std::move(dependencies));
+    }
     if (!flow.wanted) Want(flow, Rule{match, GotoTable{next}}, now);
   };
   // From the far end to the near one: a packet is not led to a table before that one's entry is on its way.
-  lead(destination, Table::kL3);
-  lead(source, Table::kL2Destination);
+  if (lane.routed && miss.destination_mac == lane.router_mac) lead(DestinationOf(miss), Table::kL3);
+  lead(SourceOf(miss, lane), Table::kL2Destination);
+}
+
+// The packet's sender has an entry.
+bool Pipeline::LeadsOn(const Lane& lane, const Miss& miss) const {
+  const Flow* flow = table_.Find(SourceOf(miss, lane));
+  return flow != nullptr && flow->wanted;
 }
 
 // ---- operations and outcomes ----------------------------------------------------------------------------------------

@@ -57,7 +57,9 @@ struct Limits {
 // What the pipeline knows of a lane: of the packets of a port with one VLAN id, or with none.
 struct Lane {
   std::uint16_t vlan = kUntagged;
-  MacAddress router_mac;        // of the interface that routing knows: frames to it are to be routed
+  bool bridged = false;         // frames to other MACs are a bridge's
+  bool routed = false;          // routing sees packets of this lane
+  MacAddress router_mac;        // of the interface at which it does: frames to it are to be routed
   bool checks_sources = false;  // rp_filter: the L2 source entries of IPv4 carry the source address
   // Sources that no packet from here may have: the machine's own addresses, loopback, multicast. One guard each.
   std::vector<IpPrefix> martians{};
@@ -196,7 +198,12 @@ class Pipeline {
   void Apply(Flow& flow, const PortState& port, const Answer& answer, TimePoint now);
   // The flow that an answer is about. Those of its target whose keys do not fit the answer's fields leave. Null: no room.
   Flow* Reshape(const Answer& answer, TimePoint now);
-  void EnsureLayer2(const Lane& lane, const Miss& miss, TimePoint now);
+  // The flow of the bridged packets of an answer. Null: no room.
+  Flow* ReshapeBridged(const Answer& answer, TimePoint now);
+  void ApplyToSource(Flow& flow, const Answer& answer);
+  // What leads a packet to the entry of its flow. `sender` as in Answer: nothing where the packet is no bridge's.
+  void EnsureLayer2(const Lane& lane, const Miss& miss, const std::optional<StationKey>& sender, TimePoint now);
+  [[nodiscard]] bool LeadsOn(const Lane& lane, const Miss& miss) const;
   [[nodiscard]] Reason WhyNot(const Flow& flow, const PortState& state, TimePoint now) const;
   void Refused(Flow& flow, const Error& error, TimePoint now);
   void Explain(Flow& flow, Reason reason);  // why it is not in hardware; counted where it is news

@@ -22,7 +22,9 @@ std::vector<FlowId> Pipeline::Standing(std::uint32_t port) const {
 std::optional<Question> Pipeline::AuditQuestion(FlowId id) const {
   const Flow* flow = table_.Find(id);
   if (flow == nullptr || !IsStanding(*flow)) return std::nullopt;
-  const bool asked = flow->match.table == Table::kL3 || (flow->match.table == Table::kL2Source && flow->match.source);
+  const bool bridged = !flow->dependencies.stations.empty();
+  const bool asked =
+      flow->match.table == Table::kL3 || bridged || (flow->match.table == Table::kL2Source && flow->match.source);
   if (!asked) return std::nullopt;
   return Question{id, flow->miss, false, ledger_.now()};
 }
@@ -30,8 +32,12 @@ std::optional<Question> Pipeline::AuditQuestion(FlowId id) const {
 bool Pipeline::Disagrees(const Answer& answer) const {
   const Flow* flow = table_.Find(answer.question.flow);
   if (flow == nullptr || !IsStanding(*flow) || flow->miss != answer.question.miss) return false;
-  if (flow->match.table == Table::kL2Source) return answer.source != SourceVerdict::kValid;
+  if (flow->match.table == Table::kL2Source) {
+    return (flow->match.source && answer.source != SourceVerdict::kValid) || !answer.sender_reason.empty();
+  }
   if (answer.verdict != Answer::Verdict::kForward || answer.source == SourceVerdict::kInvalid) return true;
+  if (answer.bridged)
+    return flow->installed->action != Action{BridgeTo{answer.adjacency.egress, answer.adjacency.vlan}};
   if (KeyOf(answer.question.miss, FieldsFor(answer)) != flow->match) return true;
   return flow->installed->action != Action{RouteTo{answer.adjacency}};
 }

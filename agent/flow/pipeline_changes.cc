@@ -6,6 +6,14 @@
 #include "agent/flow/pipeline.h"
 
 namespace dpuflow::flow {
+namespace {
+
+bool LeadsToRouting(const Flow& flow) {
+  const std::optional<Rule>& rule = flow.wanted ? flow.wanted : flow.installed;
+  return rule && std::holds_alternative<GotoTable>(rule->action);
+}
+
+}  // namespace
 
 void Pipeline::OnChange(const Change& change, TimePoint /*now*/) {
   RevokeSources(change);
@@ -51,11 +59,14 @@ void Pipeline::MarkDirty(Flow& flow) {
       if (flow.match.source.has_value() != (lane->checks_sources && flow.match.ethertype == kEthertypeIpv4)) {
         return Leave(flow);
       }
-      if (flow.match.source) MarkDirtyToAsk(flow);
+      if (flow.match.source || lane->bridged) MarkDirtyToAsk(flow);
       return;
     case Table::kL2Destination:
-      if (flow.match.mac != lane->router_mac) Leave(flow);
-      return;
+      // One that leads to routing, or one that is bridged: they do not become each other.
+      if (LeadsToRouting(flow) != (lane->routed && flow.match.mac == lane->router_mac)) return Leave(flow);
+      if (LeadsToRouting(flow)) return;
+      if (!lane->bridged) return Leave(flow);
+      return MarkDirtyToAsk(flow);
     case Table::kL3:
       MarkDirtyToAsk(flow);
   }

@@ -40,7 +40,9 @@ void Pipeline::RemovePort(std::uint32_t ifindex) {
 
 void Pipeline::EnsureGuards(PortState& state, TimePoint now) {
   std::vector<FlowId> standing;
-  for (const Lane& lane : state.port.lanes) EnsureGuards(state, lane, standing, now);
+  for (const Lane& lane : state.port.lanes) {
+    if (lane.routed) EnsureGuards(state, lane, standing, now);
+  }
   for (const FlowId id : table_.OnPort(state.port.ifindex)) {
     Flow* flow = table_.Find(id);
     if (flow->match.table == Table::kGuard && std::ranges::find(standing, id) == standing.end()) Leave(*flow);

@@ -38,6 +38,8 @@ enum class Why : std::uint8_t {
   kNetfilter,
   kXfrm,
   kQueue,
+  kStation,       // a bridge does not know yet where a MAC is
+  kIsolated,      // a bridge lets its ports not talk to each other
   kVlanPriority,  // a tag has one that hardware would not treat as the kernel does
   // The agent's own.
   kOffloadOff,

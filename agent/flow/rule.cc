@@ -17,8 +17,12 @@ bool PortsHaveAProtocol(const Match& match) {
 std::string ActionText(const Action& action) {
   if (std::holds_alternative<Trap>(action)) return "trap";
   if (const auto* jump = std::get_if<GotoTable>(&action)) return fmt::format("goto {}", ToString(jump->table));
+  const auto tag_text = [](std::uint16_t vlan) { return vlan == kUntagged ? "" : fmt::format(" vlan {}", vlan); };
+  if (const auto* bridge = std::get_if<BridgeTo>(&action)) {
+    return fmt::format("bridge{} redirect {}", tag_text(bridge->vlan), bridge->egress);
+  }
   const Adjacency& adjacency = std::get<RouteTo>(action).adjacency;
-  const std::string tag = adjacency.vlan == kUntagged ? "" : fmt::format(" vlan {}", adjacency.vlan);
+  const std::string tag = tag_text(adjacency.vlan);
   return fmt::format("set src {} dst {} ttl-1{} redirect {}", adjacency.source, adjacency.destination, tag,
                      adjacency.egress);
 }

@@ -5,7 +5,8 @@
 // Three tables stand one behind the other, and a fourth, small one before them (design: "three tables"):
 //
 //   guard  ->  L2 source  ->  L2 destination  ->  L3
-//   trap       goto           goto                set MACs, TTL - 1, redirect
+//   trap       goto           goto, or redirect   set MACs, TTL - 1, redirect
+//                             to a bridge's port
 //
 // A rule that forwards (or leads on to a table that does) is exact: each field of its table's key is set, with all
 // mask bits. Only a guard may hold a prefix or a masked TTL, because it never forwards: it hands the packet to software.
@@ -84,10 +85,15 @@ struct RouteTo {  // rewrite both MACs and the tag, decrement the TTL, redirect
   Adjacency adjacency;
   bool operator==(const RouteTo&) const = default;
 };
+struct BridgeTo {  // rewrite the tag, redirect
+  std::uint32_t egress = 0;
+  std::uint16_t vlan = kUntagged;
+  bool operator==(const BridgeTo&) const = default;
+};
 struct Trap {
   bool operator==(const Trap&) const = default;
 };
-using Action = std::variant<Trap, GotoTable, RouteTo>;
+using Action = std::variant<Trap, GotoTable, RouteTo, BridgeTo>;
 
 struct Rule {
   Match match;

@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <optional>
 
+#include "agent/kernel/bridging.h"
+
 namespace dpuflow::kernel {
 namespace {
 
@@ -103,12 +105,17 @@ struct KeyNeeds {
   std::optional<Reason> objection;
 };
 
+// Whether frames that leave by this interface may have a tag.
+bool MayTag(const L3Interface& interface) {
+  return interface.lane ? interface.lane->vlan != flow::kUntagged : interface.domain->vlan != 0;
+}
+
 // What stands in the tag of a packet that leaves by one of these paths, while hardware only rewrites its VLAN id.
 void AddVlanPriority(KeyNeeds& needs, const flow::Miss& miss, const std::vector<netlink::NextHop>& paths,
                      const Topology& topology) {
   for (const netlink::NextHop& hop : paths) {
     const L3Interface* egress = topology.Find(hop.ifindex);
-    if (egress == nullptr || egress->lane.vlan == flow::kUntagged) continue;
+    if (egress == nullptr || !MayTag(*egress)) continue;
     if (miss.vlan != flow::kUntagged) needs.fields |= flow::kFieldVlanPriority;
     if (egress->maps_egress_priority) {
       needs.objection = {Why::kVlanPriority, fmt::format("{} maps priorities to its tags (ip -d link show dev {})",
@@ -147,48 +154,59 @@ KeyNeeds NeedsOf(const flow::Miss& miss, const std::vector<netlink::NextHop>& pa
   return needs;
 }
 
+// How the packet leaves: the interface, the lane, and why hardware cannot take it there.
+struct Way {
+  const L3Interface* interface = nullptr;
+  std::optional<flow::LaneId> lane{};  // nothing: none, or not known before the neighbour's MAC is
+  std::optional<flow::StationKey> station{};
+  std::optional<Reason> objection{};
+};
+
+Way WayOf(const PathAnswer& path, const std::vector<netlink::NextHop>& paths, const DecisionContext& context) {
+  const std::uint32_t egress = path.egress != 0 ? path.egress : paths.empty() ? 0 : paths[0].ifindex;
+  Way way;
+  way.interface = context.topology.Find(egress);
+  if (way.interface == nullptr) {
+    way.objection = {Why::kNoPort, fmt::format("it leaves by ifindex {}, which is no port of the switch", egress)};
+  } else if (way.interface->lane) {
+    way.lane = way.interface->lane;
+  } else if (path.result == PathAnswer::Result::kForward) {
+    StationPath station = FindStation(*way.interface->domain, path.destination_mac, nullptr, context);
+    way.station = station.station;
+    way.lane = station.lane;
+    way.objection = std::move(station.objection);
+  }
+  return way;
+}
+
 // Why only the kernel's stack does to the packet all that is to be done.
-std::optional<Reason> NeedsStack(const flow::Miss& miss, const L3Interface& egress, const DecisionContext& context) {
+std::optional<Reason> NeedsStack(const flow::Miss& miss, const Way& way, const DecisionContext& context) {
   if (auto why = context.forward_path.WhyStack(miss.destination.family())) return why;
-  for (const L3Interface* interface : {context.topology.At(miss.lane()), &egress}) {
+  for (const L3Interface* interface : {context.topology.At(miss.lane()), way.interface}) {
     if (interface == nullptr) continue;
     if (auto why = context.forward_path.WhyStack(interface->ifindex, interface->name)) return why;
-    const auto port = context.ports.find(interface->lane.port);
-    if (port == context.ports.end() || port->first == interface->ifindex) continue;
-    if (auto why = context.forward_path.WhyStack(port->first, port->second.name)) return why;
+    if (!interface->domain) continue;
+    if (auto why = context.forward_path.WhyStackOfBridge()) return why;
+  }
+  for (const std::uint32_t ifindex : {miss.port, way.lane ? way.lane->port : 0}) {
+    const auto port = context.ports.find(ifindex);
+    if (port == context.ports.end()) continue;
+    if (auto why = context.forward_path.WhyStack(ifindex, port->second.name)) return why;
   }
   return std::nullopt;
 }
 
-// The interface by which the packet leaves; null where it is none of the switch's.
-const L3Interface* EgressOf(const PathAnswer& path, const std::vector<netlink::NextHop>& paths,
-                            const Topology& topology) {
-  return topology.Find(path.egress != 0 ? path.egress : paths.empty() ? 0 : paths[0].ifindex);
-}
-
-// Why hardware must not do what the kernel would; nothing where it may. `egress` as EgressOf().
-std::optional<Reason> NotOffloadable(const flow::Question& question, const PathAnswer& path, const L3Interface* egress,
-                                     const netlink::Route& route, const std::vector<netlink::NextHop>& paths,
-                                     const DecisionContext& context) {
+// Why hardware must not do what the kernel would; nothing where it may.
+std::optional<Reason> NotOffloadable(const flow::Question& question, const Way& way, const netlink::Route& route,
+                                     const std::vector<netlink::NextHop>& paths, const DecisionContext& context) {
   if (route.type != RTN_UNICAST) return Reason{Why::kRouteType, "the route is not unicast"};
   if (std::ranges::any_of(paths, [](const netlink::NextHop& hop) { return hop.encapsulated; })) {
     return Reason{Why::kEncapsulation, "the route encapsulates"};
   }
-  if (egress == nullptr) {
-    return Reason{Why::kNoPort, fmt::format("it leaves by ifindex {}, which is no port of the switch", path.egress)};
-  }
-  if (egress->lane.port == question.miss.port) {
-    return Reason{Why::kSamePort, "it leaves by the port at which it enters"};
-  }
-  const auto port = context.ports.find(egress->lane.port);
-  if (port == context.ports.end()) {
-    return Reason{Why::kNoPort, fmt::format("it leaves by {}, which is on no port of the switch", egress->name)};
-  }
-  if (!port->second.ready)
-    return Reason{Why::kPortNotReady, fmt::format("it leaves by {}, which takes no part", port->second.name)};
-  if (!port->second.offload)
-    return Reason{Why::kOffloadOff, fmt::format("it leaves by {}, where offload is switched off", port->second.name)};
-  return std::nullopt;
+  if (way.objection) return way.objection;
+  if (!way.lane) return std::nullopt;  // not known before the neighbour is
+  if (way.lane->port == question.miss.port) return Reason{Why::kSamePort, "it leaves by the port at which it enters"};
+  return NotReady(way.lane->port, context.ports);
 }
 
 }  // namespace
@@ -199,6 +217,20 @@ bool Contradict(const PathAnswer& path, const Result<netlink::Route>& route) {
       path.result == Outcome::kForward || path.result == Outcome::kNoNeigh || path.result == Outcome::kTooBig;
   if (route) return path.result == Outcome::kUnreachable && route->type == RTN_UNICAST;
   return has_path && (route.error().code == ENETUNREACH || route.error().code == EHOSTUNREACH);
+}
+
+std::optional<Reason> NotReady(std::uint32_t port, const DecisionPorts& ports) {
+  const auto found = ports.find(port);
+  if (found == ports.end()) {
+    return Reason{Why::kNoPort, fmt::format("it leaves by ifindex {}, which is no port of the switch", port)};
+  }
+  const std::string& name = found->second.name;
+  if (!found->second.ready)
+    return Reason{Why::kPortNotReady, fmt::format("it leaves by {}, which takes no part", name)};
+  if (!found->second.offload) {
+    return Reason{Why::kOffloadOff, fmt::format("it leaves by {}, where offload is switched off", name)};
+  }
+  return std::nullopt;
 }
 
 std::vector<netlink::NextHop> PathsOf(const netlink::Route& route, const NexthopMirror& nexthops) {
@@ -221,6 +253,7 @@ flow::Answer Decide(const flow::Question& question, const PathAnswer& path, cons
   Answer answer;
   answer.question = question;
   answer.source = JudgeSource(miss.source, path, route);
+  JudgeSender(answer, context);
   const auto software = [&](Reason reason) {
     answer.verdict = Answer::Verdict::kSoftware;
     answer.reason = std::move(reason);
@@ -239,16 +272,18 @@ flow::Answer Decide(const flow::Question& question, const PathAnswer& path, cons
   if (auto why = NotForwarded(path)) return software(std::move(*why));
   if (!route) return software(RouteErrorReason(route.error()));
   if (needs.objection) return software(*needs.objection);
-  const L3Interface* egress = EgressOf(path, paths, context.topology);
-  if (auto why = NotOffloadable(question, path, egress, *route, paths, context)) return software(std::move(*why));
+  const Way way = WayOf(path, paths, context);
+  if (way.station) answer.dependencies.stations.push_back(*way.station);
+  if (way.lane) AddOnce(answer.dependencies.links, way.lane->port);
+  if (auto why = NotOffloadable(question, way, *route, paths, context)) return software(std::move(*why));
   if (settings.respect_netfilter) {
-    if (auto why = NeedsStack(miss, *egress, context)) return software(std::move(*why));
+    if (auto why = NeedsStack(miss, way, context)) return software(std::move(*why));
   }
   if (path.result == PathAnswer::Result::kTooBig && !settings.trust_size) {
     return software({Why::kOversize,
                      fmt::format("its egress takes {} bytes, its ingress can send more (flows.oversize)", path.mtu)});
   }
-  answer.adjacency = {egress->lane.port, path.source_mac, path.destination_mac, egress->lane.vlan};
+  if (way.lane) answer.adjacency = {way.lane->port, path.source_mac, path.destination_mac, way.lane->vlan};
   if (path.result == PathAnswer::Result::kNoNeigh) {
     answer.verdict = Answer::Verdict::kWait;
     answer.reason = {Why::kNeighbour, fmt::format("waits for the neighbour {}", path.next_hop)};

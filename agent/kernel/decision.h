@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <unordered_map>
 
 #include "agent/flow/events.h"
@@ -30,6 +31,7 @@ struct DecisionPort {
   std::string name;
   bool ready = false;                // prepared, with our classifier
   std::uint32_t largest_packet = 0;  // bytes of L3, that can enter there
+  std::uint32_t mtu = 0;             // bytes of L3, that can leave there
   bool offload = true;               // the operator's switch
 };
 using DecisionPorts = std::unordered_map<std::uint32_t, DecisionPort>;
@@ -46,9 +48,11 @@ struct DecisionContext {
   const NexthopMirror& nexthops;
   const RuleMirror& rules;
   const TosRouteMirror& tos_routes;
+  const BridgeMirror& bridges;
   const ForwardPath& forward_path;
   HashPolicy hash_v4;
   HashPolicy hash_v6;
+  bool bridge_netfilter = false;  // netfilter may see bridged packets as if they were routed (br_netfilter)
 };
 
 // Whether one of the kernel's two answers knows a route and the other none: they are of different moments, and one of a
@@ -58,6 +62,9 @@ struct DecisionContext {
 
 // The route's paths, also where it shows none but names a nexthop object.
 [[nodiscard]] std::vector<netlink::NextHop> PathsOf(const netlink::Route& route, const NexthopMirror& nexthops);
+
+// Why nothing may be sent by this port of the switch; nothing: it takes part.
+[[nodiscard]] std::optional<flow::Reason> NotReady(std::uint32_t port, const DecisionPorts& ports);
 
 [[nodiscard]] flow::Answer Decide(const flow::Question& question, const PathAnswer& path,
                                   const Result<netlink::Route>& route, const DecisionContext& context,

@@ -77,6 +77,13 @@ std::optional<flow::Reason> ForwardPath::WhyStack(Family family) const {
   return std::nullopt;
 }
 
+std::optional<flow::Reason> ForwardPath::WhyStackOfBridge() const {
+  for (const netlink::BaseChain& chain : chains_) {
+    if (Filters(chain) && chain.family == NFPROTO_BRIDGE) return flow::Reason{flow::Why::kNetfilter, Describe(chain)};
+  }
+  return std::nullopt;
+}
+
 std::optional<flow::Reason> ForwardPath::WhyStack(std::uint32_t ifindex, const std::string& name) const {
   for (const netlink::BaseChain& chain : chains_) {
     const bool here = std::ranges::find(chain.devices, name) != chain.devices.end();

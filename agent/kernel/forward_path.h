@@ -42,6 +42,8 @@ class ForwardPath {
 
   // Why a packet of this family must take the kernel's stack wherever it enters and leaves; nothing: it need not.
   [[nodiscard]] std::optional<flow::Reason> WhyStack(Family family) const;
+  // The same of what enters by a bridge: rules of nf_tables' own family for bridges.
+  [[nodiscard]] std::optional<flow::Reason> WhyStackOfBridge() const;
   // The same of whatever enters or leaves by an interface.
   [[nodiscard]] std::optional<flow::Reason> WhyStack(std::uint32_t ifindex, const std::string& name) const;
 

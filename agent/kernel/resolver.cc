@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "agent/kernel/bridging.h"
 #include "netlink/rtnl.h"
 
 namespace dpuflow::kernel {
@@ -30,6 +31,40 @@ Result<Resolver> Resolver::Open(Classifier& classifier, DecisionSettings setting
 }
 
 std::vector<flow::Answer> Resolver::Resolve(std::span<const flow::Question> questions, const DecisionContext& context) {
+  std::vector<flow::Question> routed, bridged;
+  std::vector<std::size_t> places_of_routed, places_of_bridged;  // among all
+  for (std::size_t i = 0; i < questions.size(); ++i) {
+    const bool is_bridged = IsBridged(questions[i].miss, context.topology);
+    (is_bridged ? bridged : routed).push_back(questions[i]);
+    (is_bridged ? places_of_bridged : places_of_routed).push_back(i);
+  }
+  std::vector<flow::Answer> answers(questions.size());
+  std::vector<flow::Answer> asked = ResolveRouted(routed, context);
+  for (std::size_t i = 0; i < asked.size(); ++i) answers[places_of_routed[i]] = std::move(asked[i]);
+  asked = ResolveBridged(bridged, context);
+  for (std::size_t i = 0; i < asked.size(); ++i) answers[places_of_bridged[i]] = std::move(asked[i]);
+  return answers;
+}
+
+std::vector<flow::Answer> Resolver::ResolveBridged(std::span<const flow::Question> questions,
+                                                   const DecisionContext& context) {
+  std::vector<flow::Question> at_interface;
+  for (const flow::Question& question : questions) {
+    if (context.topology.At(question.miss.lane()) != nullptr) at_interface.push_back(question);
+  }
+  const std::vector<Result<netlink::Route>> routes = AskRoutes(at_interface, context.topology);
+  std::vector<flow::Answer> answers;
+  auto route = routes.begin();
+  for (const flow::Question& question : questions) {
+    const bool asked = context.topology.At(question.miss.lane()) != nullptr;
+    answers.push_back(DecideBridged(question, asked ? &*route++ : nullptr, context, settings_));
+  }
+  return answers;
+}
+
+std::vector<flow::Answer> Resolver::ResolveRouted(std::span<const flow::Question> questions,
+                                                  const DecisionContext& context) {
+  if (questions.empty()) return {};
   std::vector<PathQuery> queries;
   queries.reserve(questions.size());
   for (const flow::Question& question : questions) queries.push_back(QueryOf(question.miss, context));

@@ -2,7 +2,8 @@
 //
 // The resolver asks the kernel what it would do with a packet: for many packets at once, and without a table of its own.
 //
-// One BPF_PROG_RUN carries the path lookups of a batch, one sendmsg() its RTM_GETROUTEs. Neither takes rtnl, so this
+// Where a bridge sends a packet is not asked: bridging.h answers from what is mirrored. For packets that are routed, one
+// BPF_PROG_RUN carries the path lookups of a batch, one sendmsg() its RTM_GETROUTEs. Neither takes rtnl, so this
 // runs on the loop's thread; a batch of 64 costs a few hundred microseconds. An answer can be outdated when it arrives:
 // the change that made it so is announced, and dirties the flow again.
 #pragma once
@@ -38,6 +39,8 @@ class Resolver {
  private:
   Resolver(Classifier& classifier, netlink::Socket socket, DecisionSettings settings)
       : classifier_(&classifier), socket_(std::move(socket)), settings_(settings) {}
+  std::vector<flow::Answer> ResolveRouted(std::span<const flow::Question> questions, const DecisionContext& context);
+  std::vector<flow::Answer> ResolveBridged(std::span<const flow::Question> questions, const DecisionContext& context);
   [[nodiscard]] PathQuery QueryOf(const flow::Miss& miss, const DecisionContext& context) const;
   std::vector<PathAnswer> LookUpPaths(std::span<const PathQuery> queries);
   std::vector<Result<netlink::Route>> AskRoutes(std::span<const flow::Question> questions, const Topology& topology);

@@ -32,7 +32,8 @@ void RefuseByMaster(SwitchPort& port, const LinkMirror& links) {
   const std::string& name = port.link.name;
   const std::string master = links.Name(port.link.master);
   const std::string& kind = port.link.slave_kind;
-  if (kind == "vrf") return;  // a routing domain, which the kernel knows by the port
+  if (kind == "vrf") return;     // a routing domain, which the kernel knows by the port
+  if (kind == "bridge") return;  // whose tables are the kernel's, and told to us (bridging.h)
   if (kind == "openvswitch") {
     port.refusal = "it belongs to an Open vSwitch bridge";
     port.hint = fmt::format("ovs-vsctl del-port {}", name);

@@ -2,6 +2,7 @@
 #include "agent/kernel/sysctl.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 
 namespace dpuflow::kernel {
@@ -30,7 +31,7 @@ HashPolicy ReadHashPolicy(const std::string& family) {
 bool Differ(const Sysctls& before, const Sysctls& after) {
   if (before.hash_v4 != after.hash_v4 || before.hash_v6 != after.hash_v6 ||
       before.fib_multipath_use_neigh != after.fib_multipath_use_neigh ||
-      before.ipv6_forwarding != after.ipv6_forwarding) {
+      before.ipv6_forwarding != after.ipv6_forwarding || before.bridge_netfilter != after.bridge_netfilter) {
     return true;
   }
   return std::ranges::any_of(after.interfaces, [&](const auto& interface) {
@@ -45,6 +46,8 @@ Sysctls ReadSysctls(const std::set<std::string>& interfaces) {
   sysctls.hash_v6 = ReadHashPolicy("ipv6");
   sysctls.fib_multipath_use_neigh = Read("ipv4/fib_multipath_use_neigh");
   sysctls.ipv6_forwarding = Read("ipv6/conf/all/forwarding") != 0;
+  std::error_code unreadable;
+  sysctls.bridge_netfilter = std::filesystem::exists("/proc/sys/net/bridge/bridge-nf-call-iptables", unreadable);
   const int all_rp_filter = ReadConf("all", "rp_filter");
   const int all_accept_local = ReadConf("all", "accept_local");
   const int all_route_localnet = ReadConf("all", "route_localnet");

@@ -26,7 +26,8 @@ struct Sysctls {
   HashPolicy hash_v4;
   HashPolicy hash_v6;
   int fib_multipath_use_neigh = 0;
-  bool ipv6_forwarding = false;                        // net.ipv6.conf.all.forwarding: ip6_forward looks at no other
+  bool bridge_netfilter = false;  // br_netfilter is there: iptables and its like may see bridged packets
+  bool ipv6_forwarding = false;   // net.ipv6.conf.all.forwarding: ip6_forward looks at no other
   std::map<std::string, InterfaceSysctls> interfaces;  // by name
 
   bool operator==(const Sysctls&) const = default;

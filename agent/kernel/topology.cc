@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/kernel/topology.h"
 
+#include <linux/if_bridge.h>
 #include <linux/if_ether.h>
 
 #include <algorithm>
@@ -8,54 +9,156 @@
 namespace dpuflow::kernel {
 namespace {
 
-bool IsRoutedVlan(const netlink::Link& link, const LinkMirror& links) {
-  if (!link.vlan || link.vlan->protocol != ETH_P_8021Q || link.vlan->id == 0 || !link.is_up()) return false;
-  const netlink::Link* master = links.Find(link.master);
+const netlink::Link* MasterOf(const netlink::Link& link, const LinkMirror& links) {
+  return link.master == 0 ? nullptr : links.Find(link.master);
+}
+
+// By nobody else than routing: no master, or a VRF.
+bool IsRouted(const netlink::Link& link, const LinkMirror& links) {
+  const netlink::Link* master = MasterOf(link, links);
   return link.master == 0 || (master != nullptr && master->kind == "vrf");
+}
+
+bool IsUsableVlan(const netlink::Link& link) {
+  return link.vlan && link.vlan->protocol == ETH_P_8021Q && link.vlan->id != 0 && link.is_up();
+}
+
+L3Interface InterfaceOf(const netlink::Link& link, const LinkMirror& links) {
+  L3Interface interface;
+  interface.ifindex = link.ifindex;
+  interface.name = link.name;
+  interface.address = link.address;
+  interface.maps_egress_priority = link.vlan && link.vlan->maps_egress_priority;
+  const netlink::Link* master = MasterOf(link, links);
+  if (master != nullptr && master->kind == "vrf") interface.vrf = master->name;
+  return interface;
+}
+
+// The VLAN of frames that enter untagged.
+const netlink::BridgeVlan* PvidOf(const netlink::BridgePort& port) {
+  const auto pvid = std::ranges::find(port.vlans, true, &netlink::BridgeVlan::pvid);
+  return pvid == port.vlans.end() ? nullptr : &*pvid;
 }
 
 }  // namespace
 
-Topology::Topology(const std::vector<std::uint32_t>& ports, const LinkMirror& links) {
-  for (const std::uint32_t port : ports) {
-    if (const netlink::Link* link = links.Find(port)) Add(*link, {port, flow::kUntagged}, links);
-  }
+Topology::Topology(const std::vector<std::uint32_t>& ports, const LinkMirror& links, const BridgeMirror& bridges) {
+  // The kernel looks for a VLAN device before it gives a frame to a bridge (__netif_receive_skb_core).
+  std::vector<std::pair<const netlink::Link*, flow::LaneId>> below;  // what may be a port of a bridge
   for (const auto& [ifindex, link] : links.all()) {
-    const bool on_port = std::ranges::find(ports, link.lower) != ports.end();
-    if (on_port && IsRoutedVlan(link, links)) Add(link, {link.lower, link.vlan->id}, links);
+    if (std::ranges::find(ports, link.lower) == ports.end() || !IsUsableVlan(link)) continue;
+    const flow::LaneId lane{link.lower, link.vlan->id};
+    if (IsRouted(link, links)) AddRouted(link, lane, links);
+    below.emplace_back(&link, lane);
+  }
+  for (const std::uint32_t port : ports) {
+    const netlink::Link* link = links.Find(port);
+    if (link == nullptr) continue;
+    if (IsRouted(*link, links)) AddRouted(*link, {port, flow::kUntagged}, links);
+    below.emplace_back(link, flow::LaneId{port, flow::kUntagged});
+  }
+  for (const auto& [link, lane] : below) {
+    const netlink::BridgePort* port = bridges.Port(link->ifindex);
+    const netlink::Link* bridge = port == nullptr ? nullptr : links.Find(port->bridge);
+    const bool forwards = bridge != nullptr && bridge->is_up() && port->state == BR_STATE_FORWARDING;
+    if (forwards && port->bridge != port->ifindex) AddBridged(*port, *bridge, lane);
+  }
+  AddBridgeInterfaces(links, bridges);
+}
+
+void Topology::AddRouted(const netlink::Link& link, const flow::LaneId& lane, const LinkMirror& links) {
+  L3Interface interface = InterfaceOf(link, links);
+  interface.lane = lane;
+  lanes_.emplace(lane, LaneView{lane, interface, std::nullopt, 0});
+  interfaces_.emplace(link.ifindex, std::move(interface));
+}
+
+// `lane`: of frames that the bridge's port sees without a tag.
+void Topology::AddBridged(const netlink::BridgePort& port, const netlink::Link& bridge, const flow::LaneId& lane) {
+  const auto add = [&](const flow::LaneId& id, const BridgeDomain& domain) {
+    lanes_.emplace(id, LaneView{id, std::nullopt, domain, port.ifindex});
+  };
+  if (!bridge.bridge || !bridge.bridge->filters_vlans) {
+    const BridgeDomain domain{bridge.ifindex, 0};
+    add(lane, domain);
+    ways_out_.emplace(std::pair(port.ifindex, domain), lane);
+    return;
+  }
+  if (bridge.bridge->protocol != ETH_P_8021Q) return;
+  const bool is_trunk = lane.vlan == flow::kUntagged;  // else a second tag would stand behind the first
+  for (const netlink::BridgeVlan& vlan : port.vlans) {
+    const BridgeDomain domain{bridge.ifindex, vlan.id};
+    if (vlan.pvid) add(lane, domain);
+    if (is_trunk) add({lane.port, vlan.id}, domain);
+    if (vlan.untagged) {
+      ways_out_.emplace(std::pair(port.ifindex, domain), lane);
+    } else if (is_trunk) {
+      ways_out_.emplace(std::pair(port.ifindex, domain), flow::LaneId{lane.port, vlan.id});
+    }
   }
 }
 
-void Topology::Add(const netlink::Link& link, const flow::LaneId& lane, const LinkMirror& links) {
-  L3Interface interface;
-  interface.ifindex = link.ifindex;
-  interface.lane = lane;
-  interface.name = link.name;
-  interface.address = link.address;
-  interface.maps_egress_priority = link.vlan && link.vlan->maps_egress_priority;
-  const netlink::Link* master = links.Find(link.master);
-  if (master != nullptr && master->kind == "vrf") interface.vrf = master->name;
-  by_ifindex_.emplace(link.ifindex, lane);
-  by_lane_.emplace(lane, std::move(interface));
+// The interfaces by which the machine itself is in a domain, put at the lanes of that domain.
+void Topology::AddBridgeInterfaces(const LinkMirror& links, const BridgeMirror& bridges) {
+  std::map<BridgeDomain, L3Interface> by_domain;
+  const auto add = [&](const netlink::Link& link, const BridgeDomain& domain) {
+    if (!link.is_up() || !IsRouted(link, links)) return;
+    L3Interface interface = InterfaceOf(link, links);
+    interface.domain = domain;
+    by_domain.emplace(domain, std::move(interface));
+  };
+  for (const auto& [ifindex, link] : links.all()) {
+    if (!link.bridge) continue;
+    if (!link.bridge->filters_vlans) {
+      add(link, {ifindex, 0});
+      continue;
+    }
+    const netlink::BridgePort* self = bridges.Port(ifindex);
+    if (self == nullptr) continue;
+    const netlink::BridgeVlan* pvid = PvidOf(*self);
+    if (pvid != nullptr && pvid->untagged) add(link, {ifindex, pvid->id});
+    for (const auto& [vlan_ifindex, vlan] : links.all()) {
+      const bool is_member =
+          vlan.lower == ifindex && IsUsableVlan(vlan) &&
+          std::ranges::find(self->vlans, vlan.vlan->id, &netlink::BridgeVlan::id) != self->vlans.end();
+      if (is_member) add(vlan, {ifindex, vlan.vlan->id});
+    }
+  }
+  for (auto& [id, lane] : lanes_) {
+    if (!lane.domain) continue;
+    const auto interface = by_domain.find(*lane.domain);
+    if (interface == by_domain.end()) continue;
+    lane.interface = interface->second;
+    interfaces_.emplace(interface->second.ifindex, interface->second);
+  }
+}
+
+const LaneView* Topology::Find(const flow::LaneId& lane) const {
+  const auto found = lanes_.find(lane);
+  return found == lanes_.end() ? nullptr : &found->second;
 }
 
 const L3Interface* Topology::At(const flow::LaneId& lane) const {
-  const auto found = by_lane_.find(lane);
-  return found == by_lane_.end() ? nullptr : &found->second;
+  const LaneView* view = Find(lane);
+  return view != nullptr && view->interface ? &*view->interface : nullptr;
 }
 
 const L3Interface* Topology::Find(std::uint32_t ifindex) const {
-  const auto found = by_ifindex_.find(ifindex);
-  return found == by_ifindex_.end() ? nullptr : At(found->second);
+  const auto found = interfaces_.find(ifindex);
+  return found == interfaces_.end() ? nullptr : &found->second;
 }
 
-std::vector<L3Interface> Topology::OnPort(std::uint32_t port) const {
-  std::vector<L3Interface> interfaces;
-  if (const L3Interface* untagged = At({port, flow::kUntagged})) interfaces.push_back(*untagged);
-  for (auto it = by_lane_.lower_bound({port, 0}); it != by_lane_.end() && it->first.port == port; ++it) {
-    if (it->first.vlan != flow::kUntagged) interfaces.push_back(it->second);
+std::optional<flow::LaneId> Topology::LeavesBy(std::uint32_t bridge_port, const BridgeDomain& domain) const {
+  const auto found = ways_out_.find({bridge_port, domain});
+  return found == ways_out_.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::vector<LaneView> Topology::OnPort(std::uint32_t port) const {
+  std::vector<LaneView> lanes;
+  for (auto it = lanes_.lower_bound({port, 0}); it != lanes_.end() && it->first.port == port; ++it) {
+    lanes.push_back(it->second);
   }
-  return interfaces;
+  return lanes;
 }
 
 }  // namespace dpuflow::kernel

@@ -1,30 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The interfaces that routing knows, and the lanes that the switch knows: one map, for what enters and for what leaves.
+// The interfaces that routing knows, the domains in which bridges switch, and the lanes that the switch knows: one map, for
+// what enters and for what leaves.
 //
-//   routing (rtnetlink, bpf_fib_lookup)    switch (flower), classifier
-//   c1pf0vf3                               port c1pf0vf3, untagged
-//   c1pf0vf3.100                           port c1pf0vf3, VLAN 100
+//   routing (rtnetlink, bpf_fib_lookup)    bridge              switch (flower), classifier
+//   c1pf0vf3                               -                   port c1pf0vf3, untagged
+//   c1pf0vf3.100                           -                   port c1pf0vf3, VLAN 100
+//   br0                                    br0                 untagged, at each port in br0
+//   br1.7                                  br1, VLAN 7         at each port in VLAN 7 of br1: tagged, untagged, or both
 //
-// A packet of a lane is routed as one that enters at its interface; a packet that routing sends to an interface leaves by
-// its lane. What has no lane (a VLAN device on another device, with another ethertype, or down) is the kernel's alone.
+// A packet of a lane is routed as one that enters at its interface; a packet that routing sends to an interface leaves by its
+// lane, or by the lane of that port of the bridge behind which its station is. What has no lane (a VLAN device on another
+// device, with another ethertype, or down; a tag on a bridge that does not look at VLANs) is the kernel's alone.
 //
-// Pure: made anew from the links whenever one of them changes.
+// Pure: made anew from links and bridge ports whenever one of them changes.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/flow/events.h"
+#include "agent/kernel/bridge_mirror.h"
 #include "agent/kernel/mirror.h"
 
 namespace dpuflow::kernel {
 
+// Where frames are switched among each other: a VLAN of a bridge; 0 where it does not look at VLANs.
+struct BridgeDomain {
+  std::uint32_t bridge = 0;  // ifindex
+  std::uint16_t vlan = 0;
+
+  auto operator<=>(const BridgeDomain&) const = default;
+};
+
 struct L3Interface {
   std::uint32_t ifindex = 0;
-  flow::LaneId lane;
+  std::optional<flow::LaneId> lane;    // of a port, or of a VLAN device on one
+  std::optional<BridgeDomain> domain;  // otherwise: of a bridge, or of a VLAN device on one
   std::string name;
   MacAddress address;
   std::string vrf;                    // the VRF device that it is in; empty: none
@@ -33,26 +49,43 @@ struct L3Interface {
   bool operator==(const L3Interface&) const = default;
 };
 
+// A lane, with all that is above it.
+struct LaneView {
+  flow::LaneId id;
+  std::optional<L3Interface> interface;  // at which its packets enter; none: they are bridged or nothing
+  std::optional<BridgeDomain> domain;    // in which they are bridged
+  std::uint32_t bridge_port = 0;  // ifindex of the port of the bridge: the port of the switch, or a VLAN device on it
+
+  bool operator==(const LaneView&) const = default;
+};
+
 class Topology {
  public:
   Topology() = default;
   // `ports`: ifindexes of the ports of the switch.
-  Topology(const std::vector<std::uint32_t>& ports, const LinkMirror& links);
+  Topology(const std::vector<std::uint32_t>& ports, const LinkMirror& links, const BridgeMirror& bridges);
 
   // Null: none.
+  [[nodiscard]] const LaneView* Find(const flow::LaneId& lane) const;
   [[nodiscard]] const L3Interface* At(const flow::LaneId& lane) const;
   [[nodiscard]] const L3Interface* Find(std::uint32_t ifindex) const;
-  // Those of one port, the untagged first.
-  [[nodiscard]] std::vector<L3Interface> OnPort(std::uint32_t port) const;
-  [[nodiscard]] const std::map<flow::LaneId, L3Interface>& all() const { return by_lane_; }
+  // The lane by which frames of a domain leave at a port of the bridge; nothing where they do not, or where it is no port
+  // of the switch.
+  [[nodiscard]] std::optional<flow::LaneId> LeavesBy(std::uint32_t bridge_port, const BridgeDomain& domain) const;
+  // The lanes of one port, by VLAN id, the untagged last.
+  [[nodiscard]] std::vector<LaneView> OnPort(std::uint32_t port) const;
+  [[nodiscard]] const std::map<std::uint32_t, L3Interface>& interfaces() const { return interfaces_; }
 
   bool operator==(const Topology&) const = default;
 
  private:
-  void Add(const netlink::Link& link, const flow::LaneId& lane, const LinkMirror& links);
+  void AddRouted(const netlink::Link& link, const flow::LaneId& lane, const LinkMirror& links);
+  void AddBridged(const netlink::BridgePort& port, const netlink::Link& bridge, const flow::LaneId& lane);
+  void AddBridgeInterfaces(const LinkMirror& links, const BridgeMirror& bridges);
 
-  std::map<flow::LaneId, L3Interface> by_lane_;
-  std::map<std::uint32_t, flow::LaneId> by_ifindex_;
+  std::map<flow::LaneId, LaneView> lanes_;
+  std::map<std::uint32_t, L3Interface> interfaces_;
+  std::map<std::pair<std::uint32_t, BridgeDomain>, flow::LaneId> ways_out_;  // of bridge ports
 };
 
 }  // namespace dpuflow::kernel

@@ -5,6 +5,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/xfrm.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 #include <chrono>
@@ -41,17 +42,25 @@ void AppendRoute(std::vector<KernelEvent>& events, const nlmsghdr& message) {
   if (HasTos(route->value)) events.emplace_back(std::move(*route));
 }
 
+// Links and neighbours of a bridge have the message types of others.
+bool IsOfBridge(const nlmsghdr& message) {
+  netlink::MessageReader reader(message);
+  return reader.Header<rtgenmsg>().rtgen_family == AF_BRIDGE;
+}
+
 void ParseInto(std::vector<KernelEvent>& events, const nlmsghdr& message) {
   switch (message.nlmsg_type) {
     case RTM_NEWLINK:
     case RTM_DELLINK:
-      return Append(events, netlink::ParseLink(message));
+      return IsOfBridge(message) ? Append(events, netlink::ParseBridgePort(message))
+                                 : Append(events, netlink::ParseLink(message));
     case RTM_NEWADDR:
     case RTM_DELADDR:
       return Append(events, netlink::ParseAddress(message));
     case RTM_NEWNEIGH:
     case RTM_DELNEIGH:
-      return Append(events, netlink::ParseNeigh(message));
+      return IsOfBridge(message) ? Append(events, netlink::ParseFdbEntry(message))
+                                 : Append(events, netlink::ParseNeigh(message));
     case RTM_NEWROUTE:
     case RTM_DELROUTE:
       return AppendRoute(events, message);
@@ -123,6 +132,7 @@ struct Watcher::Subscriptions {
   Result<void> Read(netlink::Socket& socket, const char* what, void (*request)(MessageBuffer&, std::uint32_t),
                     Parser parse, std::vector<KernelEvent>& events);
   Result<void> DumpLinks(std::vector<KernelEvent>& events);
+  Result<void> DumpBridgePorts(std::vector<KernelEvent>& events);
   Result<void> DumpRoutes(std::vector<KernelEvent>& events);
   Result<void> DumpTosRoutes(std::vector<KernelEvent>& events);
   Result<void> DumpNeighs(std::vector<KernelEvent>& events);
@@ -142,8 +152,9 @@ Result<std::unique_ptr<Watcher::Subscriptions>> Watcher::Subscriptions::Open() {
       Subscribe({RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE});
   auto routes = Subscribe({RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_NEXTHOP});
   auto neighs = Subscribe({RTNLGRP_NEIGH});
+  auto bridge_vlans = Subscribe({RTNLGRP_BRVLAN});
   auto dumps = netlink::Socket::Open({});
-  for (const auto* socket : {&links, &routes, &neighs, &dumps}) {
+  for (const auto* socket : {&links, &routes, &neighs, &bridge_vlans, &dumps}) {
     if (!*socket) return tl::make_unexpected(socket->error());
   }
   auto devlink = netlink::DevlinkMonitor::Open();
@@ -152,6 +163,7 @@ Result<std::unique_ptr<Watcher::Subscriptions>> Watcher::Subscriptions::Open() {
   rtnetlink.push_back({"links", std::move(*links), &Subscriptions::DumpLinks});
   rtnetlink.push_back({"routes", std::move(*routes), &Subscriptions::DumpRoutes});
   rtnetlink.push_back({"neighbours", std::move(*neighs), &Subscriptions::DumpNeighs});
+  rtnetlink.push_back({"bridge VLANs", std::move(*bridge_vlans), &Subscriptions::DumpBridgePorts, true});
   std::unique_ptr<Subscriptions> subscriptions(
       new Subscriptions{std::move(rtnetlink), std::move(*devlink), true, std::move(*dumps), {}, {}, {}, {}});
   subscriptions->OpenForwardPath();
@@ -187,10 +199,15 @@ Result<void> Watcher::Subscriptions::Read(netlink::Socket& socket, const char* w
 // All of a table, of both families where it has two.
 Result<void> Watcher::Subscriptions::DumpLinks(std::vector<KernelEvent>& events) {
   if (auto links = Read(dumps, "list links", netlink::AppendLinkDump, netlink::ParseLink, events); !links) return links;
+  if (auto ports = DumpBridgePorts(events); !ports) return ports;
   const auto addresses = [](MessageBuffer& buffer, std::uint32_t seq) { netlink::AppendAddressDump(buffer, seq); };
   if (auto read = Read(dumps, "list addresses", addresses, netlink::ParseAddress, events); !read) return read;
   const auto rules = [](MessageBuffer& buffer, std::uint32_t seq) { netlink::AppendRuleDump(buffer, seq); };
   return Read(dumps, "list rules", rules, netlink::ParseRule, events);
+}
+
+Result<void> Watcher::Subscriptions::DumpBridgePorts(std::vector<KernelEvent>& events) {
+  return Read(dumps, "list bridge ports", netlink::AppendBridgePortDump, netlink::ParseBridgePort, events);
 }
 
 Result<void> Watcher::Subscriptions::DumpRoutes(std::vector<KernelEvent>& events) {
@@ -221,6 +238,9 @@ Result<void> Watcher::Subscriptions::DumpTosRoutes(std::vector<KernelEvent>& eve
 Result<void> Watcher::Subscriptions::DumpNeighs(std::vector<KernelEvent>& events) {
   const auto request = [](MessageBuffer& buffer, std::uint32_t seq) { netlink::AppendNeighDump(buffer, seq); };
   if (auto neighs = Read(dumps, "list neighbours", request, netlink::ParseNeigh, events); !neighs) return neighs;
+  if (auto stations = Read(dumps, "list stations", netlink::AppendFdbDump, netlink::ParseFdbEntry, events); !stations) {
+    return stations;
+  }
   // A MAC that changed there and back leaves no difference to be seen, but a flow may have been resolved in between.
   events.emplace_back(flow::Change{flow::EverythingChanged{}});
   return {};

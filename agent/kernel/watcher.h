@@ -17,8 +17,8 @@
 // on: then what they announce has happened.
 //
 // Several subscriptions, so that a flood of one kind cannot cost another: links, addresses and rules; routes and
-// nexthops; neighbours; devlink. Of nf_tables and XFRM a notification only says that the table is to be read again. What
-// announces nothing is read each second, and before a barrier.
+// nexthops; neighbours and stations of bridges; devlink. Of VLANs of bridges, nf_tables and XFRM a notification only says
+// that the table is to be read again. What announces nothing is read each second, and before a barrier.
 #pragma once
 
 #include <atomic>
@@ -33,6 +33,7 @@
 #include "agent/flow/events.h"
 #include "agent/kernel/forward_path.h"
 #include "agent/kernel/switch_ports.h"
+#include "netlink/bridge.h"
 #include "netlink/devlink.h"
 #include "netlink/socket.h"
 
@@ -49,6 +50,8 @@ Result<DevlinkState> ReadDevlink();
 using Links = std::vector<netlink::Link>;
 using Addresses = std::vector<netlink::Address>;
 using Neighs = std::vector<netlink::Neigh>;
+using BridgePorts = std::vector<netlink::BridgePort>;
+using FdbEntries = std::vector<netlink::FdbEntry>;
 using Nexthops = std::vector<netlink::NexthopObject>;
 using Rules = std::vector<netlink::Rule>;
 using TosRoutes = std::vector<netlink::Route>;  // those with a TOS alone
@@ -71,7 +74,8 @@ struct Trouble {
 using KernelEvent =
     std::variant<flow::Change, netlink::Event<netlink::Link>, netlink::Event<netlink::Address>,
                  netlink::Event<netlink::Neigh>, netlink::Event<netlink::NexthopObject>, netlink::Event<netlink::Rule>,
-                 netlink::Event<netlink::Route>, Links, Addresses, Neighs, Nexthops, Rules, TosRoutes, BaseChains,
+                 netlink::Event<netlink::Route>, netlink::Event<netlink::BridgePort>, netlink::Event<netlink::FdbEntry>,
+                 Links, Addresses, Neighs, BridgePorts, FdbEntries, Nexthops, Rules, TosRoutes, BaseChains,
                  XfrmPolicies, QuietTables, DevlinkState, Barrier, Overflow, Trouble>;
 
 // Takes a batch, on the watcher's thread; may block (then the kernel's queues fill, and a dump follows). False: stop.

@@ -64,6 +64,12 @@ void AppendTag(std::vector<netlink::Action>& actions, std::uint16_t before, std:
 
 std::vector<netlink::Action> ToActions(const flow::Action& action, const flow::Match& match) {
   if (const auto* jump = std::get_if<flow::GotoTable>(&action)) return {netlink::GotoAction{ChainOf(jump->table)}};
+  if (const auto* bridge = std::get_if<flow::BridgeTo>(&action)) {
+    std::vector<netlink::Action> actions;
+    AppendTag(actions, match.vlan, bridge->vlan);
+    actions.emplace_back(netlink::RedirectAction{bridge->egress});
+    return actions;
+  }
   if (const auto* route = std::get_if<flow::RouteTo>(&action)) {
     const flow::Adjacency& adjacency = route->adjacency;
     const Family family = match.ethertype == flow::kEthertypeIpv4 ? Family::kIpv4 : Family::kIpv6;

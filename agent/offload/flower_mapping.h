@@ -9,7 +9,7 @@
 //             prio 9..14  the same for tagged packets, where both families share what holds no address: TTL 9, martians 10
 //                         and 11, L2 source 12, with source address 13 and 14
 //             prio 16     the classifier: whatever was not matched
-//   chain 1   prio 1..3   L2 destination: IPv4, IPv6, tagged  goto chain 2
+//   chain 1   prio 1..3   L2 destination: IPv4, IPv6, tagged  goto chain 2, or VLAN tag and redirect (bridged)
 //             prio 16     the classifier
 //   chain 2   prio 1..15  L3 routing flows, by section        set MACs, TTL - 1, VLAN tag, redirect
 //             prio 16     the classifier

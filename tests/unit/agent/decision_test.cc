@@ -39,9 +39,9 @@ class Decision : public testing::Test {
   Answer Ask() const {
     LinkMirror links;
     for (const auto& [ifindex, link] : links_by_ifindex) (void)links.Apply({link});
-    const Topology topology({2, 7}, links);
-    return Decide(question, path, route, {ports, topology, nexthops, rules, tos_routes, forward_path, hash_v4, hash_v6},
-                  settings);
+    const Topology topology({2, 7}, links, bridges);
+    return Decide(question, path, route,
+                  {ports, topology, nexthops, rules, tos_routes, bridges, forward_path, hash_v4, hash_v6}, settings);
   }
   netlink::Link& AddLink(std::uint32_t ifindex, const char* name) {
     netlink::Link link;
@@ -72,6 +72,7 @@ class Decision : public testing::Test {
   NexthopMirror nexthops;
   RuleMirror rules;
   TosRouteMirror tos_routes;
+  BridgeMirror bridges;
   ForwardPath forward_path;
   HashPolicy hash_v4, hash_v6;
   DecisionSettings settings;
@@ -303,7 +304,7 @@ TEST_F(Decision, AnEgressThatIsNoReadyPortStaysInSoftware) {
   ports[2].ready = false;
   ExpectSoftware("p0");
   ports.erase(2);
-  ExpectSoftware("on no port of the switch");
+  ExpectSoftware("no port of the switch");
 }
 
 TEST_F(Decision, BackOutOfItsOwnPortStaysInSoftware) {

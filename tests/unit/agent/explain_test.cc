@@ -67,9 +67,9 @@ class ExplainTest : public testing::Test {
 
   // The kernel's words, and the decision that follows.
   Explanation Ask() {
-    const kernel::Topology topology({World::kPod, World::kUplink}, links);
-    const kernel::DecisionContext decision{ports,      topology,     nexthops, rules,
-                                           tos_routes, forward_path, hash_v4,  hash_v6};
+    const kernel::Topology topology({World::kPod, World::kUplink}, links, bridges);
+    const kernel::DecisionContext decision{ports,   topology,     nexthops, rules,  tos_routes,
+                                           bridges, forward_path, hash_v4,  hash_v6};
     const ExplainContext context{port, world.pipeline, decision, neighs, links, classifier, true};
     if (!CanAskKernel(question.packet, context)) return Check(Explain(question, std::nullopt, context));
     insight.answer = kernel::Decide({0, question.packet}, insight.path, insight.route, decision, {});
@@ -97,6 +97,7 @@ class ExplainTest : public testing::Test {
   kernel::NexthopMirror nexthops;
   kernel::RuleMirror rules;
   kernel::TosRouteMirror tos_routes;
+  kernel::BridgeMirror bridges;
   kernel::ForwardPath forward_path;
   kernel::NeighMirror neighs;
   kernel::LinkMirror links;
@@ -253,6 +254,7 @@ TEST_F(ExplainTest, APortThatTakesNoPart) {
   port.refusal = "it belongs to the bond bond0";
   port.hint = "ip link set dev pf0vf0 nomaster";
   port.info.link.master = 40;
+  (void)links.Apply(netlink::Event<netlink::Link>{port.info.link});
   ports[World::kPod].ready = false;
   const Explanation explanation = Ask();
   ExpectSoftware(explanation, "pf0vf0 takes no part: it belongs to the bond bond0", DPUFLOW_VERDICT_NOT_A_PORT);
@@ -341,14 +343,14 @@ class ParsePacketTest : public ExplainTest {
   std::string Refused(const Json& more) {
     Json parameters = {{"destination", "192.0.2.1"}, {"source", "10.0.7.2"}, {"port", "pf0vf0"}};
     parameters.update(more);
-    const auto parsed = ParsePacket(parameters, {{World::kPod, port}}, kernel::Topology({World::kPod}, links));
+    const auto parsed = ParsePacket(parameters, {{World::kPod, port}}, kernel::Topology({World::kPod}, links, bridges));
     return parsed ? "" : parsed.error();
   }
 };
 
 TEST_F(ParsePacketTest, WhatIsLeftOutIsAsIpRouteGetHasIt) {
   const auto parsed = ParsePacket({{"destination", "192.0.2.1"}, {"source", "10.0.7.2"}, {"port", "pf0vf0"}},
-                                  {{World::kPod, port}}, kernel::Topology({World::kPod}, links));
+                                  {{World::kPod, port}}, kernel::Topology({World::kPod}, links, bridges));
   ASSERT_TRUE(parsed);
   EXPECT_TRUE(parsed->any_protocol);
   flow::Miss expected = world.MissTo(World::kServer);

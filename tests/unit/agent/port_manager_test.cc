@@ -94,7 +94,7 @@ class PortManagerTest : public testing::Test {
       ifindexes.push_back(port.link.ifindex);
       (void)links.Apply({port.link});
     }
-    changed_ = manager_.Update(std::move(found), kernel::Topology(ifindexes, links), now_);
+    changed_ = manager_.Update(std::move(found), kernel::Topology(ifindexes, links, {}), now_);
   }
   void Prepared(std::uint32_t port, const std::string& refusal = {}, const std::string& hint = {}) {
     EXPECT_EQ(backend_.preparing.erase(port), 1u);

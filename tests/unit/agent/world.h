@@ -20,6 +20,7 @@ class World {
   static constexpr std::uint32_t kUplink = 2;
   static constexpr std::uint32_t kPod = 7;
   static constexpr std::uint32_t kOtherPod = 8;
+  static constexpr std::uint32_t kBridge = 50;
   inline static const MacAddress kUplinkMac{{0x02, 0, 0, 0, 0, 0x02}};
   inline static const MacAddress kPodRouterMac{{0x02, 0, 0, 0, 0, 0x07}};
   inline static const MacAddress kPodMac{{0x0a, 0, 0, 0, 0, 0x07}};
@@ -39,6 +40,7 @@ class World {
     Port port;
     port.ifindex = ifindex;
     port.lanes.emplace_back().router_mac = router_mac;
+    port.lanes[0].routed = true;
     port.lanes[0].martians = {{IpAddress::V4(127, 0, 0, 0), 8}};
     change(port);
     pipeline.SetPort(port, now);
@@ -161,6 +163,8 @@ class World {
   Pipeline pipeline;
   std::map<IpAddress, Answer> routes;
   std::set<IpAddress> bad_sources;
+  std::map<MacAddress, std::uint32_t> bridged_to;  // frames to these are bridged, to this port
+  std::set<MacAddress> stations;                   // of a bridge, at the pod's port; none: it is in no bridge
   std::map<FlowId, Installed> hardware;
   std::vector<Operation> log;
   std::optional<Error> refusal;          // of every add and replace, while set
@@ -176,6 +180,18 @@ class World {
     } else {
       answer.source = SourceVerdict::kValid;
       answer.reason = {Why::kUnreachable, "no route"};
+    }
+    if (const auto bridged = bridged_to.find(question.miss.destination_mac); bridged != bridged_to.end()) {
+      answer = {};
+      answer.bridged = true;
+      answer.verdict = Answer::Verdict::kForward;
+      answer.adjacency.egress = bridged->second;
+      answer.dependencies.stations = {{kBridge, 0, question.miss.destination_mac}};
+    }
+    if (question.miss.port == kPod && !stations.empty()) {
+      answer.sender = StationKey{kBridge, 0, question.miss.source_mac};
+      const bool here = stations.contains(question.miss.source_mac);
+      if (!here) answer.sender_reason = {Why::kStation, "the bridge has not learned it"};
     }
     if (bad_sources.contains(question.miss.source)) {
       answer = {};

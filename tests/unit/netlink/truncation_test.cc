@@ -5,9 +5,11 @@
 #include <gtest/gtest.h>
 
 #include "bytes.h"
+#include "captured_bridge.h"
 #include "captured_filters.h"
 #include "captured_netfilter.h"
 #include "captured_rtnl.h"
+#include "netlink/bridge.h"
 #include "netlink/netfilter.h"
 #include "netlink/rtnl.h"
 #include "netlink/tc.h"
@@ -23,6 +25,8 @@ void ParseAsEverything(const nlmsghdr& message) {
   static_cast<void>(ParseNexthop(message));
   static_cast<void>(ParseRule(message));
   static_cast<void>(ParseQdisc(message));
+  static_cast<void>(ParseBridgePort(message));
+  static_cast<void>(ParseFdbEntry(message));
   static_cast<void>(ParseChain(message));
   static_cast<void>(ParsePolicy(message));
   static_cast<void>(ParseNexthopBucket(message));
@@ -46,7 +50,8 @@ INSTANTIATE_TEST_SUITE_P(Captured, Damage,
                                            captured::kRoutedFlow, captured::kIpv6FlowWithPorts, captured::kTaggedFlow,
                                            captured::kTtlGuard, captured::kTerseFlow, captured::kBpfFilter,
                                            captured::kTcRoutedFlow, captured::kForwardChain, captured::kNetdevChain,
-                                           captured::kForwardPolicy));
+                                           captured::kForwardPolicy, captured::kPortOfBridge, captured::kVlanTaken,
+                                           captured::kStation));
 
 TEST(Truncation, OfAFilterNeverYieldsACompleteOne) {
   const Message whole = Captured(captured::kRoutedFlow);

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/kernel/bridge_mirror.h"
+
+namespace dpuflow::kernel {
+namespace {
+
+std::uint32_t KeyOf(const netlink::BridgePort& port) { return port.ifindex; }
+flow::StationKey KeyOf(const netlink::FdbEntry& entry) { return {entry.bridge, entry.vlan, entry.mac}; }
+
+flow::Change ChangeOf(std::uint32_t ifindex) { return flow::LinkChanged{ifindex}; }
+flow::Change ChangeOf(const flow::StationKey& station) { return flow::StationChanged{station}; }
+
+template <typename Key, typename Value>
+Changes ApplyTo(std::map<Key, Value>& table, const netlink::Event<Value>& event) {
+  const Key key = KeyOf(event.value);
+  const auto known = table.find(key);
+  if (event.removed) {
+    if (known == table.end()) return {};
+    table.erase(known);
+    return {ChangeOf(key)};
+  }
+  if (known != table.end() && known->second == event.value) return {};
+  table.insert_or_assign(key, event.value);
+  return {ChangeOf(key)};
+}
+
+template <typename Key, typename Value>
+Changes ResetTo(std::map<Key, Value>& table, const std::vector<Value>& all) {
+  Changes changes;
+  std::map<Key, Value> old;
+  old.swap(table);
+  for (const Value& value : all) {
+    const auto known = old.find(KeyOf(value));
+    if (known == old.end() || !(known->second == value)) changes.push_back(ChangeOf(KeyOf(value)));
+    table.insert_or_assign(KeyOf(value), value);
+  }
+  for (const auto& [key, value] : old) {
+    if (!table.contains(key)) changes.push_back(ChangeOf(key));
+  }
+  return changes;
+}
+
+}  // namespace
+
+// A port that leaves one bridge for another may be told of in either order: what goes is the membership that is known.
+Changes BridgeMirror::Apply(const netlink::Event<netlink::BridgePort>& event) {
+  const netlink::BridgePort* known = Port(event.value.ifindex);
+  if (event.removed && known != nullptr && known->bridge != event.value.bridge) return {};
+  return ApplyTo(ports_, event);
+}
+
+// The same for a station that moves.
+Changes BridgeMirror::Apply(const netlink::Event<netlink::FdbEntry>& event) {
+  const netlink::FdbEntry* known = Find(KeyOf(event.value));
+  if (event.removed && known != nullptr && known->ifindex != event.value.ifindex) return {};
+  return ApplyTo(stations_, event);
+}
+
+Changes BridgeMirror::Reset(const std::vector<netlink::BridgePort>& all) { return ResetTo(ports_, all); }
+Changes BridgeMirror::Reset(const std::vector<netlink::FdbEntry>& all) { return ResetTo(stations_, all); }
+
+const netlink::BridgePort* BridgeMirror::Port(std::uint32_t ifindex) const {
+  const auto found = ports_.find(ifindex);
+  return found == ports_.end() ? nullptr : &found->second;
+}
+
+const netlink::FdbEntry* BridgeMirror::Find(const flow::StationKey& station) const {
+  const auto found = stations_.find(station);
+  return found == stations_.end() ? nullptr : &found->second;
+}
+
+}  // namespace dpuflow::kernel

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The kernel's bridges, mirrored: their ports with flags and VLANs, and which station is behind which port.
+//
+// Pure, as mirror.h: takes what the watcher reads, keeps it, and says what it means for flows.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "agent/kernel/mirror.h"
+#include "netlink/bridge.h"
+
+namespace dpuflow::kernel {
+
+class BridgeMirror {
+ public:
+  // A port that changed is a LinkChanged, a station that came, moved or went a StationChanged.
+  Changes Apply(const netlink::Event<netlink::BridgePort>& event);
+  Changes Apply(const netlink::Event<netlink::FdbEntry>& event);
+  Changes Reset(const std::vector<netlink::BridgePort>& all);
+  Changes Reset(const std::vector<netlink::FdbEntry>& all);
+
+  // Of a port, or of a bridge itself. Null: it is none.
+  [[nodiscard]] const netlink::BridgePort* Port(std::uint32_t ifindex) const;
+  // Null: unknown, and frames to it are flooded.
+  [[nodiscard]] const netlink::FdbEntry* Find(const flow::StationKey& station) const;
+  [[nodiscard]] std::size_t stations() const { return stations_.size(); }
+
+ private:
+  std::map<std::uint32_t, netlink::BridgePort> ports_;
+  std::map<flow::StationKey, netlink::FdbEntry> stations_;
+};
+
+}  // namespace dpuflow::kernel

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/kernel/bridging.h"
+
+#include <cerrno>
+#include <utility>
+
+namespace dpuflow::kernel {
+namespace {
+
+using flow::Reason;
+using flow::Why;
+
+Reason Unknown(const MacAddress& mac) {
+  return {Why::kStation, fmt::format("the bridge has not learned behind which port {} is (bridge fdb)", mac)};
+}
+
+// Why only the kernel's stack does to a bridged packet all that is to be done.
+std::optional<Reason> NeedsStack(const flow::Miss& miss, std::uint32_t egress, const DecisionContext& context) {
+  if (auto why = context.forward_path.WhyStackOfBridge()) return why;
+  if (context.bridge_netfilter) {
+    if (auto why = context.forward_path.WhyStack(miss.source.family())) return why;
+  }
+  for (const std::uint32_t ifindex : {miss.port, egress}) {
+    const auto port = context.ports.find(ifindex);
+    if (port == context.ports.end()) continue;
+    if (auto why = context.forward_path.WhyStack(ifindex, port->second.name)) return why;
+  }
+  return std::nullopt;
+}
+
+// In doubt it is no good: the packet then stays in software.
+flow::SourceVerdict SourceOf(const Result<netlink::Route>* route) {
+  if (route == nullptr) return flow::SourceVerdict::kUnknown;
+  if (*route) return flow::SourceVerdict::kValid;
+  const int code = route->error().code;
+  return code == EXDEV || code == EINVAL ? flow::SourceVerdict::kInvalid : flow::SourceVerdict::kUnknown;
+}
+
+}  // namespace
+
+bool IsBridged(const flow::Miss& miss, const Topology& topology) {
+  const LaneView* lane = topology.Find(miss.lane());
+  return lane != nullptr && lane->domain && (!lane->interface || lane->interface->address != miss.destination_mac);
+}
+
+StationPath FindStation(const BridgeDomain& domain, const MacAddress& mac, const LaneView* from,
+                        const DecisionContext& context) {
+  StationPath path;
+  path.station = {domain.bridge, domain.vlan, mac};
+  const auto object = [&](Reason reason) {
+    path.objection = std::move(reason);
+    return path;
+  };
+  const netlink::FdbEntry* entry = context.bridges.Find(path.station);
+  if (entry == nullptr) return object(Unknown(mac));
+  if (entry->local) return object({Why::kLocal, "for this machine itself"});
+  const auto lane = context.topology.LeavesBy(entry->ifindex, domain);
+  if (!lane) {
+    return object(
+        {Why::kNoPort, fmt::format("{} is behind ifindex {}, which is no port of the switch that is in the VLAN "
+                                   "and forwards (bridge vlan, bridge link)",
+                                   mac, entry->ifindex)});
+  }
+  if (from != nullptr && lane->port == from->id.port) {
+    return object({Why::kSamePort, "it leaves by the port at which it enters"});
+  }
+  const netlink::BridgePort* ingress = from == nullptr ? nullptr : context.bridges.Port(from->bridge_port);
+  const netlink::BridgePort* egress = context.bridges.Port(entry->ifindex);
+  if (ingress != nullptr && egress != nullptr && ingress->isolated && egress->isolated) {
+    return object({Why::kIsolated, "both ports of the bridge are isolated (bridge -d link)"});
+  }
+  path.lane = lane;
+  return path;
+}
+
+void JudgeSender(flow::Answer& answer, const DecisionContext& context) {
+  const flow::Miss& miss = answer.question.miss;
+  const LaneView* lane = context.topology.Find(miss.lane());
+  if (lane == nullptr || !lane->domain) return;
+  answer.sender = flow::StationKey{lane->domain->bridge, lane->domain->vlan, miss.source_mac};
+  const netlink::BridgePort* port = context.bridges.Port(lane->bridge_port);
+  if (port == nullptr || (!port->learning && !port->locked)) return;
+  const netlink::FdbEntry* entry = context.bridges.Find(*answer.sender);
+  const bool here = entry != nullptr && !entry->local && entry->ifindex == lane->bridge_port;
+  if (!here) answer.sender_reason = Unknown(miss.source_mac);
+}
+
+flow::Answer DecideBridged(const flow::Question& question, const Result<netlink::Route>* route,
+                           const DecisionContext& context, const DecisionSettings& settings) {
+  const flow::Miss& miss = question.miss;
+  flow::Answer answer;
+  answer.question = question;
+  answer.bridged = true;
+  answer.source = SourceOf(route);
+  JudgeSender(answer, context);
+  const auto software = [&](Reason reason) {
+    answer.verdict = flow::Answer::Verdict::kSoftware;
+    answer.reason = std::move(reason);
+    return answer;
+  };
+  const LaneView* lane = context.topology.Find(miss.lane());
+  if (lane == nullptr || !lane->domain) return software({Why::kNoPort, "its port is in no bridge any more"});
+  StationPath path = FindStation(*lane->domain, miss.destination_mac, lane, context);
+  answer.dependencies.stations = {path.station};
+  if (path.lane) answer.dependencies.links = {path.lane->port};
+  if (path.objection) return software(std::move(*path.objection));
+  if (auto why = NotReady(path.lane->port, context.ports)) return software(std::move(*why));
+  if (settings.respect_netfilter) {
+    if (auto why = NeedsStack(miss, path.lane->port, context)) return software(std::move(*why));
+  }
+  const std::uint32_t largest = context.ports.at(miss.port).largest_packet;
+  const std::uint32_t fits = context.ports.at(path.lane->port).mtu;
+  if (!settings.trust_size && largest > fits) {
+    return software(
+        {Why::kOversize, fmt::format("its egress takes {} bytes, its ingress can send more (flows.oversize)", fits)});
+  }
+  answer.adjacency.egress = path.lane->port;
+  answer.adjacency.vlan = path.lane->vlan;
+  answer.verdict = flow::Answer::Verdict::kForward;
+  return answer;
+}
+
+}  // namespace dpuflow::kernel

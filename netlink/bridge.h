@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the kernel's bridge tells: its ports with their flags and VLANs, and its forwarding database.
+//
+// rtnetlink with AF_BRIDGE, whose requests and notifications share message types and groups with links and neighbours
+// (rtnl.h). Sources: net/bridge/br_netlink.c, br_fdb.c; bridge(8).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "netlink/message.h"
+#include "netlink/values.h"
+
+namespace dpuflow::netlink {
+
+// `bridge vlan show`. IFLA_BRIDGE_VLAN_INFO.
+struct BridgeVlan {
+  std::uint16_t id = 0;
+  bool pvid = false;      // untagged frames that enter here are of this VLAN
+  bool untagged = false;  // frames of this VLAN leave here without a tag
+
+  bool operator==(const BridgeVlan&) const = default;
+};
+
+// `bridge -d link show`. A port of a bridge, or the bridge itself, which is a member of VLANs like a port.
+struct BridgePort {
+  std::uint32_t ifindex = 0;
+  std::uint32_t bridge = 0;  // IFLA_MASTER; equal to `ifindex`: this is the bridge itself
+  std::uint8_t state = 0;    // BR_STATE_*; of the bridge itself 0
+  bool hairpin = false;
+  bool learning = true;
+  bool isolated = false;
+  bool locked = false;
+  std::vector<BridgeVlan> vlans{};  // ascending
+
+  bool operator==(const BridgePort&) const = default;
+};
+
+// `bridge fdb show`: behind which port a station is.
+struct FdbEntry {
+  std::uint32_t ifindex = 0;  // the port; with `local` it may be the bridge
+  std::uint32_t bridge = 0;   // NDA_MASTER
+  MacAddress mac{};
+  std::uint16_t vlan = 0;  // NDA_VLAN; 0: the bridge does not look at VLANs
+  bool local = false;      // an address of the bridge's or of one of its ports: frames go up
+
+  bool operator==(const FdbEntry&) const = default;
+};
+
+// RTM_GETLINK of AF_BRIDGE; RTM_NEWLINK, RTM_DELLINK in the group RTNLGRP_LINK.
+void AppendBridgePortDump(MessageBuffer& buffer, std::uint32_t seq);
+// EAFNOSUPPORT for what is no port of the kernel's bridge (a NIC's own switch answers the same dump).
+Result<Event<BridgePort>> ParseBridgePort(const nlmsghdr& message);
+
+// RTM_GETNEIGH of AF_BRIDGE; RTM_NEWNEIGH, RTM_DELNEIGH in the group RTNLGRP_NEIGH.
+void AppendFdbDump(MessageBuffer& buffer, std::uint32_t seq);
+// EAFNOSUPPORT for what a device filters for itself (`self`) and no bridge forwards by.
+Result<Event<FdbEntry>> ParseFdbEntry(const nlmsghdr& message);
+
+}  // namespace dpuflow::netlink

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Flows of a port that is in a bridge: frames to the gateway are routed, others bridged.
+#include <gtest/gtest.h>
+
+#include "tests/unit/agent/world.h"
+
+namespace dpuflow::flow {
+namespace {
+
+class BridgedFlows : public testing::Test {
+ protected:
+  BridgedFlows() {
+    world.stations = {World::kPodMac};
+    world.bridged_to[kOtherMac] = World::kOtherPod;
+    SetPort();
+  }
+  void SetPort(const std::function<void(Port&)>& change = [](Port&) {}) {
+    world.SetPort(World::kPod, World::kPodRouterMac, [&](Port& port) {
+      port.lanes[0].bridged = true;
+      change(port);
+    });
+    world.Run();
+  }
+  void SendTo(const MacAddress& mac, const MacAddress& from = World::kPodMac) {
+    Miss miss = world.MissTo(World::kServer);
+    miss.destination_mac = mac;
+    miss.source_mac = from;
+    world.pipeline.OnMiss(miss, world.now);
+    world.Run();
+  }
+  // What the entry for frames to this MAC does; null: there is none.
+  const Action* EntryFor(const MacAddress& mac) const {
+    for (const auto& [id, entry] : world.hardware) {
+      if (entry.rule.match.table == Table::kL2Destination && entry.rule.match.mac == mac) return &entry.rule.action;
+    }
+    return nullptr;
+  }
+  void Learned(const MacAddress& mac) { world.Change(StationChanged{{World::kBridge, 0, mac}}); }
+
+  inline static const MacAddress kOtherMac{{0x0a, 0, 0, 0, 0, 0x08}};
+  inline static const MacAddress kStranger{{0x0a, 0, 0, 0, 0, 0x99}};
+  World world;
+};
+
+TEST_F(BridgedFlows, AFrameToAnotherStationHasTwoEntries) {
+  SendTo(kOtherMac);
+  ASSERT_NE(EntryFor(kOtherMac), nullptr);
+  EXPECT_EQ(*EntryFor(kOtherMac), Action{(BridgeTo{World::kOtherPod, kUntagged})});
+  EXPECT_EQ(world.Entries(Table::kL2Source), 1u);
+  EXPECT_EQ(world.Entries(Table::kL3), 0u);
+}
+
+TEST_F(BridgedFlows, AFrameToTheGatewayIsRouted) {
+  world.Route(World::kServer);
+  SendTo(World::kPodRouterMac);
+  EXPECT_EQ(*EntryFor(World::kPodRouterMac), Action{GotoTable{Table::kL3}});
+  EXPECT_EQ(world.Entries(Table::kL3), 1u);
+}
+
+TEST_F(BridgedFlows, AStationThatMovesTakesItsEntryAlong) {
+  SendTo(kOtherMac);
+  world.bridged_to[kOtherMac] = World::kUplink;
+  Learned(kOtherMac);
+  EXPECT_EQ(*EntryFor(kOtherMac), Action{(BridgeTo{World::kUplink, kUntagged})});
+  EXPECT_EQ(world.log.back().kind, Operation::Kind::kReplace);
+}
+
+TEST_F(BridgedFlows, ASenderThatTheBridgeDoesNotKnowHereHasNoEntry) {
+  SendTo(kOtherMac, kStranger);
+  EXPECT_EQ(world.Entries(Table::kL2Source), 0u);
+  world.stations.insert(kStranger);
+  SendTo(kOtherMac, kStranger);
+  EXPECT_EQ(world.Entries(Table::kL2Source), 1u) << "its next packet asks again";
+  world.stations.erase(kStranger);
+  Learned(kStranger);
+  EXPECT_EQ(world.Entries(Table::kL2Source), 0u) << "it has moved away";
+  EXPECT_NE(EntryFor(kOtherMac), nullptr) << "others may use it";
+}
+
+TEST_F(BridgedFlows, ASecondSenderUsesTheSameEntry) {
+  world.stations.insert(kStranger);
+  SendTo(kOtherMac);
+  SendTo(kOtherMac, kStranger);
+  EXPECT_EQ(world.Entries(Table::kL2Source), 2u);
+  EXPECT_EQ(world.Entries(Table::kL2Destination), 1u);
+}
+
+TEST_F(BridgedFlows, WhatWasBridgedAndIsRoutedNowLeaves) {
+  SendTo(kOtherMac);
+  SetPort([](Port& port) { port.lanes[0].router_mac = kOtherMac; });
+  EXPECT_EQ(EntryFor(kOtherMac), nullptr);
+}
+
+TEST_F(BridgedFlows, OutOfTheBridgeNothingIsBridged) {
+  SendTo(kOtherMac);
+  SetPort([](Port& port) { port.lanes[0].bridged = false; });
+  EXPECT_EQ(EntryFor(kOtherMac), nullptr);
+  SendTo(kOtherMac);
+  EXPECT_EQ(EntryFor(kOtherMac), nullptr);
+}
+
+TEST_F(BridgedFlows, WhereRoutingHasNoInterfaceThereAreNoGuards) {
+  SetPort(
+      [](Port& port) { port.lanes[0] = Lane{.vlan = kUntagged, .bridged = true, .router_mac = {}, .martians = {}}; });
+  std::size_t guards = 0;
+  for (const auto& [id, entry] : world.hardware) {
+    guards += entry.rule.match.table == Table::kGuard && entry.rule.match.port == World::kPod ? 1u : 0u;
+  }
+  EXPECT_EQ(guards, 0u);
+  SendTo(kOtherMac);
+  EXPECT_NE(EntryFor(kOtherMac), nullptr);
+}
+
+// A spoofed source must not ride to the gateway on the entry of a frame that was only bridged.
+TEST_F(BridgedFlows, WhereTheGatewayChecksSourcesABridgedFrameVouchesForNone) {
+  SetPort([](Port& port) { port.lanes[0].checks_sources = true; });
+  SendTo(kOtherMac);
+  EXPECT_EQ(world.Entries(Table::kL2Source), 0u) << "the source was not asked about";
+}
+
+TEST_F(BridgedFlows, AnAuditAsksAboutThem) {
+  SendTo(kOtherMac);
+  std::size_t asked = 0;
+  for (const FlowId id : world.pipeline.Standing(World::kPod)) asked += world.pipeline.AuditQuestion(id) ? 1u : 0u;
+  EXPECT_EQ(asked, 2u) << "the station's entry and the sender's";
+}
+
+}  // namespace
+}  // namespace dpuflow::flow

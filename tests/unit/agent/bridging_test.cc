@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A bridge with three ports of the switch, made up: which lanes there are, what routing has of them, and what the bridge
+// would do with a packet.
+#include "agent/kernel/bridging.h"
+
+#include <gtest/gtest.h>
+#include <linux/if.h>
+#include <linux/if_bridge.h>
+
+namespace dpuflow::kernel {
+namespace {
+
+using flow::kUntagged;
+using flow::LaneId;
+using flow::Why;
+using Verdict = flow::Answer::Verdict;
+
+constexpr std::uint32_t kBridge = 50;
+constexpr std::uint32_t kPod = 7, kOtherPod = 8, kUplink = 2;
+const MacAddress kPodMac = *MacAddress::Parse("0a:00:00:00:00:07");
+const MacAddress kOtherMac = *MacAddress::Parse("0a:00:00:00:00:08");
+const MacAddress kBridgeMac = *MacAddress::Parse("02:00:00:00:00:50");
+
+class Bridging : public testing::Test {
+ protected:
+  Bridging() {
+    for (const auto& [ifindex, name] : {std::pair(kUplink, "p0"), {kPod, "pf0vf0"}, {kOtherPod, "pf0vf1"}}) {
+      AddLink(ifindex, name).master = ifindex == kUplink ? 0 : kBridge;
+      ports[ifindex] = {.name = name, .ready = true, .largest_packet = 1500, .mtu = 1500};
+    }
+    netlink::Link& bridge = AddLink(kBridge, "br0");
+    bridge.kind = "bridge";
+    bridge.bridge = netlink::BridgeInfo{.filters_vlans = false, .protocol = 0x8100};
+    bridge.address = kBridgeMac;
+    for (const std::uint32_t port : {kPod, kOtherPod}) Join(port);
+    Learn(kPodMac, kPod);
+    Learn(kOtherMac, kOtherPod);
+    question.miss.port = kPod;
+    question.miss.source_mac = kPodMac;
+    question.miss.destination_mac = kOtherMac;
+    question.miss.source = IpAddress::V4(10, 5, 0, 10);
+    question.miss.destination = IpAddress::V4(10, 5, 0, 11);
+  }
+
+  netlink::Link& AddLink(std::uint32_t ifindex, const char* name) {
+    netlink::Link& link = links_by_ifindex[ifindex];
+    link.ifindex = ifindex;
+    link.name = name;
+    link.flags = IFF_UP;
+    return link;
+  }
+  netlink::BridgePort& Join(std::uint32_t ifindex) {
+    netlink::BridgePort& port = bridge_ports[ifindex];
+    port.ifindex = ifindex;
+    port.bridge = kBridge;
+    port.state = BR_STATE_FORWARDING;
+    return port;
+  }
+  void Learn(const MacAddress& mac, std::uint32_t port, std::uint16_t vlan = 0) {
+    (void)bridges.Apply(netlink::Event<netlink::FdbEntry>{{port, kBridge, mac, vlan, false}});
+  }
+  // From here on the bridge looks at VLANs; a pod's port has VLAN 10 without a tag, the other's with one.
+  void FilterVlans() {
+    links_by_ifindex[kBridge].bridge->filters_vlans = true;
+    bridge_ports[kPod].vlans = {{10, true, true}};
+    bridge_ports[kOtherPod].vlans = {{10, false, false}, {20, true, true}};
+    Join(kBridge).vlans = {{10, false, false}};
+    netlink::Link& vlan = AddLink(60, "br0.10");
+    vlan.kind = "vlan";
+    vlan.lower = kBridge;
+    vlan.vlan = {.id = 10, .protocol = 0x8100, .maps_egress_priority = false};
+    vlan.address = kBridgeMac;
+    Learn(kPodMac, kPod, 10);
+    Learn(kOtherMac, kOtherPod, 10);
+  }
+
+  Topology MakeTopology() {
+    LinkMirror links;
+    for (const auto& [ifindex, link] : links_by_ifindex) (void)links.Apply({link});
+    for (const auto& [ifindex, port] : bridge_ports) (void)bridges.Apply(netlink::Event<netlink::BridgePort>{port});
+    return Topology({kUplink, kPod, kOtherPod}, links, bridges);
+  }
+  flow::Answer Ask() {
+    const Topology topology = MakeTopology();
+    const DecisionContext context{ports,   topology,     nexthops, rules, tos_routes,
+                                  bridges, forward_path, hash,     hash,  bridge_netfilter};
+    EXPECT_TRUE(IsBridged(question.miss, topology));
+    return DecideBridged(question, nullptr, context, settings);
+  }
+  void ExpectSoftware(Why why) {
+    const flow::Answer answer = Ask();
+    EXPECT_EQ(answer.verdict, Verdict::kSoftware);
+    EXPECT_EQ(answer.reason.why, why) << answer.reason.text;
+  }
+
+  std::map<std::uint32_t, netlink::Link> links_by_ifindex;
+  std::map<std::uint32_t, netlink::BridgePort> bridge_ports;
+  DecisionPorts ports;
+  NexthopMirror nexthops;
+  RuleMirror rules;
+  TosRouteMirror tos_routes;
+  BridgeMirror bridges;
+  ForwardPath forward_path;
+  HashPolicy hash;
+  DecisionSettings settings;
+  flow::Question question;
+  bool bridge_netfilter = false;
+};
+
+// ---- topology --------------------------------------------------------------------------------------------------------
+
+TEST_F(Bridging, UntaggedPacketsOfAPortEnterAtItsBridge) {
+  const Topology topology = MakeTopology();
+  const LaneView* lane = topology.Find(LaneId{kPod, kUntagged});
+  ASSERT_NE(lane, nullptr);
+  EXPECT_EQ(lane->domain, (BridgeDomain{kBridge, 0}));
+  ASSERT_TRUE(lane->interface);
+  EXPECT_EQ(lane->interface->ifindex, kBridge);
+  EXPECT_EQ(topology.Find(LaneId{kPod, 10}), nullptr) << "a tag on a bridge that does not look at it";
+  EXPECT_EQ(topology.At({kUplink, kUntagged})->ifindex, kUplink);
+}
+
+TEST_F(Bridging, EachVlanOfAPortIsALaneOfItsDomain) {
+  FilterVlans();
+  const Topology topology = MakeTopology();
+  EXPECT_EQ(topology.At({kPod, kUntagged})->name, "br0.10");
+  EXPECT_EQ(topology.At({kPod, 10})->name, "br0.10") << "the PVID is accepted with its tag, too";
+  EXPECT_EQ(topology.At({kOtherPod, 10})->name, "br0.10");
+  EXPECT_EQ(topology.At({kOtherPod, kUntagged}), nullptr) << "nothing routes for VLAN 20";
+  EXPECT_EQ(topology.Find(LaneId{kOtherPod, kUntagged})->domain, (BridgeDomain{kBridge, 20}));
+  EXPECT_EQ(topology.LeavesBy(kPod, {kBridge, 10}), (LaneId{kPod, kUntagged}));
+  EXPECT_EQ(topology.LeavesBy(kOtherPod, {kBridge, 10}), (LaneId{kOtherPod, 10}));
+  EXPECT_EQ(topology.LeavesBy(kPod, {kBridge, 20}), std::nullopt);
+}
+
+TEST_F(Bridging, AVlanDeviceMayBeThePortOfABridge) {
+  netlink::Link& vlan = AddLink(70, "pf0vf0.5");
+  vlan.kind = "vlan";
+  vlan.lower = kPod;
+  vlan.master = kBridge;
+  vlan.vlan = {.id = 5, .protocol = 0x8100, .maps_egress_priority = false};
+  Join(70);
+  const Topology topology = MakeTopology();
+  EXPECT_EQ(topology.Find(LaneId{kPod, 5})->bridge_port, 70u);
+  EXPECT_EQ(topology.LeavesBy(70, {kBridge, 0}), (LaneId{kPod, 5}));
+}
+
+TEST_F(Bridging, APortThatDoesNotForwardHasNoLanes) {
+  bridge_ports[kPod].state = BR_STATE_LEARNING;
+  EXPECT_EQ(MakeTopology().Find(LaneId{kPod, kUntagged}), nullptr);
+}
+
+// ---- the bridge's word -----------------------------------------------------------------------------------------------
+
+TEST_F(Bridging, AFrameGoesToThePortOfItsStation) {
+  const flow::Answer answer = Ask();
+  EXPECT_EQ(answer.verdict, Verdict::kForward) << answer.reason.text;
+  EXPECT_TRUE(answer.bridged);
+  EXPECT_EQ(answer.adjacency.egress, kOtherPod);
+  EXPECT_EQ(answer.adjacency.vlan, kUntagged);
+  EXPECT_EQ(answer.dependencies.stations, (std::vector<flow::StationKey>{{kBridge, 0, kOtherMac}}));
+  EXPECT_EQ(answer.sender, (flow::StationKey{kBridge, 0, kPodMac}));
+  EXPECT_TRUE(answer.sender_reason.empty());
+}
+
+TEST_F(Bridging, WithTheTagThatItsVlanHasThere) {
+  FilterVlans();
+  EXPECT_EQ(Ask().adjacency.vlan, 10);
+  bridge_ports[kOtherPod].vlans[0].untagged = true;
+  EXPECT_EQ(Ask().adjacency.vlan, kUntagged);
+  bridge_ports[kOtherPod].vlans.erase(bridge_ports[kOtherPod].vlans.begin());
+  ExpectSoftware(Why::kNoPort);
+}
+
+TEST_F(Bridging, AStationThatIsUnknownIsFloodedAndOnesOwnIsTaken) {
+  question.miss.destination_mac = *MacAddress::Parse("0a:00:00:00:00:99");
+  ExpectSoftware(Why::kStation);
+  (void)bridges.Apply(netlink::Event<netlink::FdbEntry>{{kPod, kBridge, question.miss.destination_mac, 0, true}});
+  ExpectSoftware(Why::kLocal);
+}
+
+TEST_F(Bridging, WhatTheBridgeDoesNotForward) {
+  bridge_ports[kPod].isolated = true;
+  EXPECT_EQ(Ask().verdict, Verdict::kForward) << "both must be";
+  bridge_ports[kOtherPod].isolated = true;
+  ExpectSoftware(Why::kIsolated);
+  bridge_ports[kPod].isolated = false;
+  bridge_ports[kOtherPod].state = BR_STATE_BLOCKING;
+  ExpectSoftware(Why::kNoPort);
+  bridge_ports[kOtherPod].state = BR_STATE_FORWARDING;
+  Learn(kOtherMac, kPod);
+  ExpectSoftware(Why::kSamePort);
+}
+
+TEST_F(Bridging, ASenderMustBeKnownWhereTheBridgeLearnsOrIsLocked) {
+  Learn(kPodMac, kOtherPod);
+  EXPECT_EQ(Ask().sender_reason.why, Why::kStation) << "it has moved: the bridge must see it come back";
+  bridge_ports[kPod].learning = false;
+  EXPECT_TRUE(Ask().sender_reason.empty());
+  bridge_ports[kPod].locked = true;
+  EXPECT_EQ(Ask().sender_reason.why, Why::kStation);
+}
+
+TEST_F(Bridging, APacketThatWouldNotFitStaysInSoftware) {
+  ports[kOtherPod].mtu = 1400;
+  ExpectSoftware(Why::kOversize);
+  settings.trust_size = true;
+  EXPECT_EQ(Ask().verdict, Verdict::kForward);
+}
+
+TEST_F(Bridging, NetfilterCountsWhereItSeesBridgedPackets) {
+  netlink::BaseChain chain;
+  chain.family = 2;  // NFPROTO_IPV4
+  chain.hook = 2;    // NF_INET_FORWARD
+  chain.rules = 1;
+  (void)forward_path.Reset(std::vector<netlink::BaseChain>{chain});
+  EXPECT_EQ(Ask().verdict, Verdict::kForward);
+  bridge_netfilter = true;
+  ExpectSoftware(Why::kNetfilter);
+  bridge_netfilter = false;
+  chain.family = 7;  // NFPROTO_BRIDGE
+  (void)forward_path.Reset(std::vector<netlink::BaseChain>{chain});
+  ExpectSoftware(Why::kNetfilter);
+}
+
+// ---- the mirror ------------------------------------------------------------------------------------------------------
+
+TEST_F(Bridging, AStationThatMovedIsNotTakenOutByTheEndOfItsOldPlace) {
+  using Entry = netlink::Event<netlink::FdbEntry>;
+  EXPECT_EQ(bridges.Apply(Entry{{kOtherPod, kBridge, kPodMac, 0, false}}).size(), 1u);
+  EXPECT_TRUE(bridges.Apply(Entry{{kPod, kBridge, kPodMac, 0, false}, true}).empty());
+  EXPECT_EQ(bridges.Find({kBridge, 0, kPodMac})->ifindex, kOtherPod);
+  EXPECT_EQ(bridges.Apply(Entry{{kOtherPod, kBridge, kPodMac, 0, false}, true}).size(), 1u);
+  EXPECT_EQ(bridges.Find({kBridge, 0, kPodMac}), nullptr);
+}
+
+TEST_F(Bridging, AWholeDumpTellsOfEachDifference) {
+  const std::vector<netlink::FdbEntry> all = {{kOtherPod, kBridge, kPodMac, 0, false}};
+  EXPECT_EQ(bridges.Reset(all).size(), 2u) << "one has moved, one has gone";
+  EXPECT_TRUE(bridges.Reset(all).empty());
+}
+
+}  // namespace
+}  // namespace dpuflow::kernel

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "netlink/bridge.h"
+
+#include <gtest/gtest.h>
+#include <linux/if_bridge.h>
+#include <linux/rtnetlink.h>
+
+#include <cerrno>
+
+#include "bytes.h"
+#include "captured_bridge.h"
+#include "captured_rtnl.h"
+
+namespace dpuflow::netlink {
+namespace {
+
+using Vlans = std::vector<BridgeVlan>;
+
+TEST(BridgePorts, APortHasFlagsAndVlans) {
+  const auto event = ParseBridgePort(Captured(captured::kPortOfBridge).header());
+  ASSERT_TRUE(event) << ToString(event.error());
+  const BridgePort& port = event->value;
+  EXPECT_FALSE(event->removed);
+  EXPECT_EQ(port.ifindex, 4u);
+  EXPECT_EQ(port.bridge, 2u);
+  EXPECT_EQ(port.state, BR_STATE_FORWARDING);
+  EXPECT_TRUE(port.isolated);
+  EXPECT_TRUE(port.hairpin);
+  EXPECT_FALSE(port.learning);
+  EXPECT_FALSE(port.locked);
+  EXPECT_EQ(port.vlans, (Vlans{{1, false, true}, {10}, {11}, {12}, {20, true, true}}));
+}
+
+TEST(BridgePorts, TheBridgeItselfIsAMemberToo) {
+  const auto event = ParseBridgePort(Captured(captured::kBridgeItself).header());
+  ASSERT_TRUE(event);
+  EXPECT_EQ(event->value.ifindex, event->value.bridge);
+  EXPECT_EQ(event->value.vlans, (Vlans{{1, true, true}, {10}}));
+}
+
+TEST(BridgePorts, ANotificationShowsVlansAsRanges) {
+  const auto event = ParseBridgePort(Captured(captured::kVlanTaken).header());
+  ASSERT_TRUE(event);
+  EXPECT_EQ(event->value.vlans, (Vlans{{1, false, true}, {10}, {11}, {20, true, true}}));
+}
+
+TEST(BridgePorts, APortThatLeavesIsGone) {
+  const auto event = ParseBridgePort(Captured(captured::kLeftBridge).header());
+  ASSERT_TRUE(event);
+  EXPECT_TRUE(event->removed);
+  EXPECT_EQ(event->value.bridge, 2u);
+}
+
+TEST(BridgePorts, AnOrdinaryLinkIsNone) {
+  EXPECT_EQ(ParseBridgePort(Captured(captured::kBridgePort).header()).error().code, EAFNOSUPPORT);
+}
+
+TEST(Stations, AreReadAsTheKernelShowsThem) {
+  const auto event = ParseFdbEntry(Captured(captured::kStation).header());
+  ASSERT_TRUE(event) << ToString(event.error());
+  EXPECT_FALSE(event->removed);
+  EXPECT_EQ(event->value, (FdbEntry{4, 2, *MacAddress::Parse("02:00:00:00:00:99"), 10, false}));
+  const auto gone = ParseFdbEntry(Captured(captured::kStationGone).header());
+  ASSERT_TRUE(gone);
+  EXPECT_TRUE(gone->removed);
+  EXPECT_EQ(gone->value, event->value);
+}
+
+TEST(Stations, OfTheMachineItselfAreLocal) {
+  const auto event = ParseFdbEntry(Captured(captured::kLocalStation).header());
+  ASSERT_TRUE(event);
+  EXPECT_TRUE(event->value.local);
+  EXPECT_EQ(event->value.vlan, 0);
+}
+
+TEST(Stations, WhatADeviceFiltersForItselfIsNone) {
+  EXPECT_EQ(ParseFdbEntry(Captured(captured::kSelfStation).header()).error().code, EAFNOSUPPORT);
+  EXPECT_EQ(ParseFdbEntry(Captured(captured::kNeighV4).header()).error().code, EAFNOSUPPORT);
+}
+
+}  // namespace
+}  // namespace dpuflow::netlink
