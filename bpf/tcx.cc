@@ -31,6 +31,14 @@ TcxLink& TcxLink::operator=(TcxLink&& other) noexcept {
   return *this;
 }
 
+// A link that was detached lives on without a device. Where newer headers have tcx.ifindex in struct bpf_link_info, those of
+// Linux 6.1 have xdp.ifindex.
+bool TcxLink::attached() const {
+  bpf_link_info info{};
+  std::uint32_t size = sizeof(info);
+  return bpf_obj_get_info_by_fd(fd_, &info, &size) == 0 && info.xdp.ifindex != 0;
+}
+
 TcxLink::~TcxLink() {
   if (fd_ >= 0) close(fd_);
 }

@@ -13,7 +13,8 @@
 
 namespace dpuflow::bpf {
 
-// An attachment, by a bpf_link: it ends with this object or with the process, and no one else can take it away.
+// An attachment, by a bpf_link: it ends with this object or with the process, or when somebody with CAP_SYS_ADMIN detaches it
+// (bpftool link detach).
 // (The other way, BPF_PROG_ATTACH, outlives the process, but what an earlier run left could then not be told from a
 // foreign program without CAP_SYS_ADMIN.) Move-only; any thread.
 class TcxLink {
@@ -25,6 +26,8 @@ class TcxLink {
   TcxLink(TcxLink&& other) noexcept;
   TcxLink& operator=(TcxLink&& other) noexcept;
   ~TcxLink();
+
+  [[nodiscard]] bool attached() const;
 
  private:
   explicit TcxLink(int fd) : fd_(fd) {}

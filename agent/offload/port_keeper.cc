@@ -193,7 +193,8 @@ Result<void> PortKeeper::AttachByFilter(std::uint32_t port, std::uint32_t chain)
 
 Result<std::set<std::uint32_t>> PortKeeper::ClassifierChains(std::uint32_t port) {
   std::set<std::uint32_t> chains;
-  if (links_.contains(port)) {
+  if (const auto link = links_.find(port); link != links_.end()) {
+    if (!link->second.attached()) return chains;
     for (std::uint32_t chain = 0; chain < kChains; ++chain) chains.insert(chain);
     return chains;
   }
@@ -214,12 +215,15 @@ Result<std::vector<Difference>> PortKeeper::Audit(std::uint32_t port, const std:
   std::erase_if(differences, [this](const Difference& difference) { return IsThereAfterAll(difference); });
   for (std::uint32_t chain = 0; chain < kChains; ++chain) {
     if (chains->contains(chain)) continue;
-    if (auto attached = AttachByFilter(port, chain); !attached) return tl::make_unexpected(attached.error());
+    const bool by_tcx = links_.contains(port);  // for all chains at once
+    auto attached = by_tcx ? AttachClassifier(port) : AttachByFilter(port, chain);
+    if (!attached) return tl::make_unexpected(attached.error());
     Difference difference;
     difference.flaw = Flaw::kClassifier;
     difference.expected.emplace().id = {port,          netlink::kClsactIngress, chain, kClassifierPrio,
                                         kEthertypeAll, kClassifierHandle};
     differences.push_back(std::move(difference));
+    if (by_tcx) break;
   }
   return differences;
 }

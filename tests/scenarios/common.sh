@@ -56,6 +56,15 @@ software_carries() {
   wait_until "packets from $1 come up to software" 30 more_in_software "$1"
 }
 
+# classifier_at PORT: the filters of the classifier, or where the kernel has tcx, which iproute2 does not know, its program.
+classifier_at() {
+  if has_tcx; then bpftool prog show name dpuflow_class; else tc filter show dev "$1" ingress; fi
+}
+
+has_tcx() {
+  grep -qw tcx_link_attach /proc/kallsyms
+}
+
 # stat NAME [LABEL VALUE]...: a counter of the agent's, summed over the labels that are not given; 0 when it is not there.
 stat() {
   local name=$1 filter='.'
