@@ -19,6 +19,12 @@ bool SameForFlows(const netlink::Link& a, const netlink::Link& b) {
          a.switch_id == b.switch_id;
 }
 
+// Routes by a link that gets its carrier back are taken again where those of a link without one are passed over
+// (ignore_routes_with_linkdown), which no event says. Flows that went another way meanwhile do not depend on the link.
+bool IsBack(const netlink::Link& before, const netlink::Link& after) {
+  return !(before.is_up() && before.has_carrier()) && after.is_up() && after.has_carrier();
+}
+
 }  // namespace
 
 // ---- links ----------------------------------------------------------------------------------------------------------
@@ -31,9 +37,12 @@ Changes LinkMirror::Apply(const netlink::Event<netlink::Link>& event) {
     return {flow::LinkChanged{event.value.ifindex}};
   }
   const bool same = known != links_.end() && SameForFlows(known->second, event.value);
+  const bool back = known != links_.end() && IsBack(known->second, event.value);
   links_.insert_or_assign(event.value.ifindex, event.value);
   if (same) return {};
-  return {flow::LinkChanged{event.value.ifindex}};
+  Changes changes = {flow::LinkChanged{event.value.ifindex}};
+  if (back) changes.push_back(flow::EverythingChanged{});
+  return changes;
 }
 
 Changes LinkMirror::Reset(const std::vector<netlink::Link>& all) {
@@ -43,6 +52,7 @@ Changes LinkMirror::Reset(const std::vector<netlink::Link>& all) {
   for (const netlink::Link& link : all) {
     const auto known = old.find(link.ifindex);
     if (known == old.end() || !SameForFlows(known->second, link)) changes.push_back(flow::LinkChanged{link.ifindex});
+    if (known != old.end() && IsBack(known->second, link)) changes.push_back(flow::EverythingChanged{});
     links_.emplace(link.ifindex, link);
   }
   for (const auto& [ifindex, link] : old) {

@@ -94,6 +94,22 @@ TEST(LinkMirror, OnlyWhatFlowsSeeIsAChange) {
   EXPECT_EQ(mirror.Name(3), "if3");
 }
 
+TEST(LinkMirror, ALinkThatIsBackMayBeABetterWayForAnyFlow) {
+  constexpr std::uint32_t kUp = 0x1, kUpWithCarrier = 0x10001;  // IFF_UP, IFF_LOWER_UP
+  const auto everything = [](const Changes& changes) {
+    return std::ranges::any_of(changes, [](const flow::Change& change) {
+      return std::holds_alternative<flow::EverythingChanged>(change);
+    });
+  };
+  LinkMirror mirror;
+  EXPECT_FALSE(everything(mirror.Apply(Event<netlink::Link>{Link(3, kUpWithCarrier)}))) << "new: its routes come by events";
+  EXPECT_FALSE(everything(mirror.Apply(Event<netlink::Link>{Link(3, kUp)}))) << "its own flows only";
+  EXPECT_TRUE(everything(mirror.Apply(Event<netlink::Link>{Link(3, kUpWithCarrier)})));
+  (void)mirror.Apply(Event<netlink::Link>{Link(3, kUp)});
+  EXPECT_TRUE(everything(mirror.Reset({Link(3, kUpWithCarrier)})));
+  EXPECT_FALSE(everything(mirror.Reset({Link(3, kUpWithCarrier)}))) << "still there";
+}
+
 TEST(LinkMirror, AResetFindsWhatCameWentAndChanged) {
   LinkMirror mirror;
   (void)mirror.Reset({Link(3), Link(4), Link(5)});
