@@ -36,12 +36,13 @@ send_packets() {
 }
 
 # stream_start NAME FROM_NAMESPACE FROM_ADDRESS TO_NAMESPACE TO_ADDRESS [SEND_OPTIONS]...: as stream, but goes on until
-# stream_stop, by default with 500 packets a second; what a scenario does in between takes as long as it takes.
+# stream_stop, by default with 500 packets a second; what a scenario does in between takes as long as it takes. After the end
+# the receiver listens until it is quiet for stream_idle_ms.
 stream_start() {
   local name=$1 from=$2 from_address=$3 to=$4 to_address=$5
   shift 5
   (($#)) || set -- --rate 500
-  receive_start "$name" "$to" --bind "$to_address:7000" --timeout 600000
+  receive_start "$name" "$to" --bind "$to_address:7000" --timeout 600000 --idle "${stream_idle_ms:-500}"
   # Not by in_ns: the sender itself is to get the signal, not a shell around it.
   nsenter --net="/run/netns/$from" "$LABTRAFFIC" send --from "$from_address:7000" --to "$to_address:7000" --count 0 \
     "$@" >"$traffic_directory/$name.sent" &
