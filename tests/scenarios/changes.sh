@@ -204,6 +204,7 @@ declare -A may_lose=() # of some: how often packets are lost by the kernel, too
 declare -A counted=()  # "NAME MODE FAMILY WHAT": a number
 reports=/run/lab/changes
 stream_options=() # of labtraffic send
+after_each=(true) # a command, when the streams of a change have ended
 export stream_idle_ms=100
 
 # change NAME COMMAND PLACE [COMMAND PLACE]...: there is a way at each moment.
@@ -216,7 +217,7 @@ change() {
 
 # interruption TIMES NAME COMMAND PLACE [COMMAND PLACE]...: so many times there is none for a while, with offload on as with
 # offload off. How many packets are lost then says how fast the machine is, which proves nothing; but all that are lost at one
-# time are lost in a row, so there are no more rows than times.
+# time are lost in a row, so there are no more rows than times. TIMES may be `told`: the sender is told of each by ICMP.
 interruption() {
   may_lose[$2]=$1
   change "${@:2}"
@@ -239,11 +240,14 @@ make() {
   mkdir -p "$reports"
   for family in 4 6; do
     count "$name" "$mode" "$family" sent "$(sent "$family" '.sent + .refused')"
+    count "$name" "$mode" "$family" refused "$(sent "$family" .refused)"
     count "$name" "$mode" "$family" lost "$(received "$family" .lost)"
     count "$name" "$mode" "$family" duplicated "$(received "$family" .duplicated)"
+    count "$name" "$mode" "$family" told "$(sent "$family" '[.icmp_errors[].count] | add // 0')"
     count "$name" "$mode" "$family" rows "$(received "$family" '.gaps | length')"
     cp "$traffic_directory/$family.sent" "$reports/$name.$mode.$family"
   done
+  "${after_each[@]}"
   note "$name"
 }
 
@@ -331,7 +335,14 @@ compare() { # NAME FAMILY
     key="$1 $mode $2"
     lost="${counted[$key lost]} of ${counted[$key sent]} lost"
     rows=${may_lose[$1]-0}
-    expect_le "IPv$2 $mode: $lost, rows of them" "$rows" "${counted[$key rows]}"
+    if [[ $rows == told ]]; then
+      expect_ge "IPv$2 $mode: $lost, packets of which the sender is told" 1 "${counted[$key told]}"
+      # What the sender's own kernel refuses, because of an error that has just come, was never on its way.
+      expect_eq "IPv$2 $mode: lost without a word" 0 \
+        $((${counted[$key lost]} - ${counted[$key refused]} - ${counted[$key told]}))
+    else
+      expect_le "IPv$2 $mode: $lost, rows of them" "$rows" "${counted[$key rows]}"
+    fi
     expect_eq "IPv$2 $mode: duplicated" 0 "${counted[$key duplicated]}"
     expect_eq "IPv$2 $mode: misdelivered" 0 "${counted[$key misdelivered]}"
   done
