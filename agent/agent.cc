@@ -272,10 +272,10 @@ void Agent::Apply(kernel::KernelEvent event, TimePoint now) {
     Apply(bridges_.Reset(*stations), now);
   } else if (auto* route = std::get_if<netlink::Event<netlink::Route>>(&event)) {
     rules_changed_ = true;
-    Apply(tos_routes_.Apply(*route), now);
-  } else if (auto* routes = std::get_if<kernel::TosRoutes>(&event)) {
+    Apply(special_routes_.Apply(*route), now);
+  } else if (auto* routes = std::get_if<kernel::SpecialRoutes>(&event)) {
     rules_changed_ = true;
-    Apply(tos_routes_.Reset(*routes), now);
+    Apply(special_routes_.Reset(*routes), now);
   } else if (auto* chains = std::get_if<kernel::BaseChains>(&event)) {
     forward_path_changed_ |= forward_path_.Reset(std::move(*chains));
   } else if (auto* policies = std::get_if<kernel::XfrmPolicies>(&event)) {
@@ -404,7 +404,7 @@ std::vector<flow::Answer> Agent::Ask(std::span<const flow::Question> questions) 
 
 kernel::DecisionContext Agent::Context(const kernel::DecisionPorts& ports) const {
   const kernel::Sysctls& sysctls = ports_->sysctls();
-  return {ports,    ports_->topology(), nexthops_,       rules_,          tos_routes_,
+  return {ports,    ports_->topology(), nexthops_,       rules_,          special_routes_,
           bridges_, forward_path_,      sysctls.hash_v4, sysctls.hash_v6, sysctls.bridge_netfilter};
 }
 

@@ -170,7 +170,7 @@ class Agent final : private PortListener, private AuditHost {
   kernel::NeighMirror neighs_;
   kernel::NexthopMirror nexthops_;
   kernel::RuleMirror rules_;
-  kernel::TosRouteMirror tos_routes_;
+  kernel::SpecialRouteMirror special_routes_;
   kernel::BridgeMirror bridges_;
   kernel::ForwardPath forward_path_;
   std::optional<kernel::DevlinkState> devlink_;

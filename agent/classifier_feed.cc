@@ -73,9 +73,13 @@ ClassifierSettings SettingsOf(const ClassifierSettings& before, const kernel::De
   ClassifierSettings settings = before;
   settings.ipv6_forwarding = ipv6_forwarding;
   settings.by_ports = (fields & (flow::kFieldProtocol | flow::kFieldPorts)) != 0;
-  settings.by_tos = (fields & flow::kFieldTos) != 0 || !context.tos_routes.empty();
-  settings.stack_only_v4 = respect_netfilter && context.forward_path.WhyStack(Family::kIpv4);
-  settings.stack_only_v6 = respect_netfilter && context.forward_path.WhyStack(Family::kIpv6);
+  settings.by_tos = (fields & flow::kFieldTos) != 0 || context.special_routes.any_with_tos();
+  const auto stack_only = [&](Family family) {
+    return context.special_routes.any_with_mtu(family) ||
+           (respect_netfilter && context.forward_path.WhyStack(family).has_value());
+  };
+  settings.stack_only_v4 = stack_only(Family::kIpv4);
+  settings.stack_only_v6 = stack_only(Family::kIpv6);
   return settings;
 }
 

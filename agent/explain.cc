@@ -227,6 +227,8 @@ void AddRoute(Explanation& explanation, const Insight& kernel, const ExplainCont
   }
   explanation.why_path = WhyPath(explanation, context);
   explanation.mtu = path.mtu;
+  if (explanation.route && explanation.route->mtu != 0)
+    explanation.mtu = std::min(path.mtu == 0 ? UINT32_MAX : path.mtu, explanation.route->mtu);
   if (const netlink::Neigh* neigh = context.neighs.Find({path.egress, path.next_hop})) explanation.neigh = *neigh;
 }
 

@@ -135,7 +135,7 @@ KeyNeeds NeedsOf(const flow::Miss& miss, const std::vector<netlink::NextHop>& pa
   const RuleFields rules = FieldsOfRules(context.rules.all(), miss.destination, ingress);
   KeyNeeds needs;
   needs.fields = rules.fields;
-  if (context.tos_routes.Concerns(miss.destination)) needs.fields |= flow::kFieldTos;
+  if (context.special_routes.LooksAtTos(miss.destination)) needs.fields |= flow::kFieldTos;
   needs.uniform = needs.fields == 0;  // what the hash policy adds below is the same for every packet
   const bool v6 = miss.destination.is_v6();
   if (paths.size() > 1) {
@@ -152,6 +152,17 @@ KeyNeeds NeedsOf(const flow::Miss& miss, const std::vector<netlink::NextHop>& pa
   }
   AddVlanPriority(needs, miss, paths, context.topology);
   return needs;
+}
+
+// What fits, in bytes of L3, if that is less than what its ingress can send; 0: all does. The lookup of the path does not see
+// a route's own MTU unless it is locked.
+std::uint32_t TooNarrow(const PathAnswer& path, const netlink::Route& route, std::uint32_t ingress,
+                        const DecisionPorts& ports) {
+  const auto port = ports.find(ingress);
+  const bool by_route = route.mtu != 0 && port != ports.end() && port->second.largest_packet > route.mtu;
+  const std::uint32_t by_path = path.result == PathAnswer::Result::kTooBig ? path.mtu : 0;
+  if (!by_route) return by_path;
+  return by_path == 0 ? route.mtu : std::min(by_path, route.mtu);
 }
 
 // How the packet leaves: the interface, the lane, and why hardware cannot take it there.
@@ -279,9 +290,9 @@ flow::Answer Decide(const flow::Question& question, const PathAnswer& path, cons
   if (settings.respect_netfilter) {
     if (auto why = NeedsStack(miss, way, context)) return software(std::move(*why));
   }
-  if (path.result == PathAnswer::Result::kTooBig && !settings.trust_size) {
-    return software({Why::kOversize,
-                     fmt::format("its egress takes {} bytes, its ingress can send more (flows.oversize)", path.mtu)});
+  if (const std::uint32_t fits = TooNarrow(path, *route, miss.port, context.ports); fits != 0 && !settings.trust_size) {
+    return software(
+        {Why::kOversize, fmt::format("its egress takes {} bytes, its ingress can send more (flows.oversize)", fits)});
   }
   if (way.lane) answer.adjacency = {way.lane->port, path.source_mac, path.destination_mac, way.lane->vlan};
   if (path.result == PathAnswer::Result::kNoNeigh) {

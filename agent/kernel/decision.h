@@ -47,7 +47,7 @@ struct DecisionContext {
   const Topology& topology;
   const NexthopMirror& nexthops;
   const RuleMirror& rules;
-  const TosRouteMirror& tos_routes;
+  const SpecialRouteMirror& special_routes;
   const BridgeMirror& bridges;
   const ForwardPath& forward_path;
   HashPolicy hash_v4;

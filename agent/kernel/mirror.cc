@@ -153,26 +153,50 @@ std::vector<netlink::NexthopObject> NexthopMirror::Members(std::uint32_t id) con
   return members;
 }
 
-// ---- routes with a TOS ----------------------------------------------------------------------------------------------
+// ---- routes with a TOS or an MTU ------------------------------------------------------------------------------------
 
-Changes TosRouteMirror::Apply(const netlink::Event<netlink::Route>& event) {
+bool IsSpecial(const netlink::Route& route) {
+  return (route.tos != 0 && route.destination.address.is_v4()) || route.mtu != 0;
+}
+
+Changes SpecialRouteMirror::Apply(const netlink::Event<netlink::Route>& event) {
   const netlink::Route& route = event.value;
   const Key key{route.destination, route.table, route.metric, route.tos};
-  const bool changed = event.removed ? routes_.erase(key) > 0 : routes_.insert(key).second;
-  if (!changed) return {};
+  const auto known = routes_.find(key);
+  if (event.removed || !IsSpecial(route)) {
+    if (known == routes_.end()) return {};
+    routes_.erase(known);
+  } else {
+    if (known != routes_.end() && known->second == route.mtu) return {};
+    routes_.insert_or_assign(key, route.mtu);
+  }
   return {flow::RouteChanged{route.destination}};
 }
 
-Changes TosRouteMirror::Reset(const std::vector<netlink::Route>& all) {
-  std::set<Key> now;
-  for (const netlink::Route& route : all) now.insert({route.destination, route.table, route.metric, route.tos});
+Changes SpecialRouteMirror::Reset(const std::vector<netlink::Route>& all) {
+  std::map<Key, std::uint32_t> now;
+  for (const netlink::Route& route : all) {
+    now.emplace(Key{route.destination, route.table, route.metric, route.tos}, route.mtu);
+  }
   if (now == routes_) return {};
   routes_ = std::move(now);
   return {flow::EverythingChanged{}};
 }
 
-bool TosRouteMirror::Concerns(const IpAddress& destination) const {
-  return std::ranges::any_of(routes_, [&](const Key& key) { return key.destination.Contains(destination); });
+bool SpecialRouteMirror::LooksAtTos(const IpAddress& destination) const {
+  return std::ranges::any_of(routes_, [&](const auto& route) {
+    return route.first.tos != 0 && route.first.destination.Contains(destination);
+  });
+}
+
+bool SpecialRouteMirror::any_with_tos() const {
+  return std::ranges::any_of(routes_, [](const auto& route) { return route.first.tos != 0; });
+}
+
+bool SpecialRouteMirror::any_with_mtu(Family family) const {
+  return std::ranges::any_of(routes_, [&](const auto& route) {
+    return route.second != 0 && route.first.destination.address.family() == family;
+  });
 }
 
 // ---- rules ----------------------------------------------------------------------------------------------------------

@@ -61,15 +61,18 @@ class NexthopMirror {
   std::map<std::uint32_t, netlink::NexthopObject> nexthops_;
 };
 
-// IPv4 routes for packets of one TOS alone (`ip route add ... tos 0x10`). There are few, if any, and the kernel's answer for a
-// packet of another TOS does not show them. One that vanishes silently is kept: keys are then finer than they need be.
-class TosRouteMirror {
+// Routes of which a lookup does not tell all. IPv4 routes for packets of one TOS alone (`ip route add ... tos 0x10`): the
+// kernel's answer for a packet of another TOS does not show them. Routes with an MTU of their own (`ip route add ... mtu
+// 1300`): forwarding heeds it (ip_dst_mtu_maybe_forward), bpf_fib_lookup only where it is locked. There are few, if any. One
+// that vanishes silently is kept: keys are then finer than they need be, and more is left to the kernel's stack.
+class SpecialRouteMirror {
  public:
   Changes Apply(const netlink::Event<netlink::Route>& event);
   Changes Reset(const std::vector<netlink::Route>& all);
   // The kernel's choice for packets to this address looks at their TOS.
-  [[nodiscard]] bool Concerns(const IpAddress& destination) const;
-  [[nodiscard]] bool empty() const { return routes_.empty(); }
+  [[nodiscard]] bool LooksAtTos(const IpAddress& destination) const;
+  [[nodiscard]] bool any_with_tos() const;
+  [[nodiscard]] bool any_with_mtu(Family family) const;
 
  private:
   struct Key {
@@ -80,8 +83,11 @@ class TosRouteMirror {
 
     auto operator<=>(const Key&) const = default;
   };
-  std::set<Key> routes_;
+  std::map<Key, std::uint32_t> routes_;  // -> MTU, or 0
 };
+
+// Whether a route is one of those.
+[[nodiscard]] bool IsSpecial(const netlink::Route& route);
 
 // Policy rules of both families.
 class RuleMirror {

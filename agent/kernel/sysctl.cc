@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/kernel/sysctl.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -56,6 +58,12 @@ Sysctls ReadSysctls(const std::set<std::string>& interfaces) {
     interface.rp_filter = std::max(all_rp_filter, ReadConf(name, "rp_filter"));
     interface.forwarding = ReadConf(name, "forwarding");
     interface.accept_local = all_accept_local | ReadConf(name, "accept_local");
+    for (const char* family : {"ipv4", "ipv6"}) {
+      for (const std::string& conf : {std::string("all"), name}) {
+        interface.ignore_routes_with_linkdown |=
+            Read(fmt::format("{}/conf/{}/ignore_routes_with_linkdown", family, conf));
+      }
+    }
     interface.route_localnet = all_route_localnet | ReadConf(name, "route_localnet");
   }
   return sysctls;

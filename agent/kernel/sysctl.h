@@ -18,6 +18,7 @@ struct InterfaceSysctls {
   int forwarding = 0;
   int accept_local = 0;  // this and the next: set in conf/all or in conf/INTERFACE
   int route_localnet = 0;
+  int ignore_routes_with_linkdown = 0;  // set in conf/all or in conf/INTERFACE, of either family
 
   bool operator==(const InterfaceSysctls&) const = default;
 };

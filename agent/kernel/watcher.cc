@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <chrono>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "netlink/netfilter.h"
@@ -32,14 +33,14 @@ void Append(std::vector<KernelEvent>& events, Result<T> parsed) {
   if (parsed) events.emplace_back(std::move(*parsed));
 }
 
-bool HasTos(const netlink::Route& route) { return route.tos != 0 && route.destination.address.is_v4(); }
-
-// Of a route only its prefix matters, the kernel is asked for the rest; but that there is one for a TOS it would not say.
-void AppendRoute(std::vector<KernelEvent>& events, const nlmsghdr& message) {
+// Of a route only its prefix matters, the kernel is asked for the rest; but some things it would not say. `special`: the
+// prefixes of which a route has been handed on, so that what takes its place is handed on as well.
+void AppendRoute(std::vector<KernelEvent>& events, const nlmsghdr& message, std::set<IpPrefix>& special) {
   auto route = netlink::ParseRoute(message);
   if (!route) return;
   events.emplace_back(flow::Change{flow::RouteChanged{route->value.destination}});
-  if (HasTos(route->value)) events.emplace_back(std::move(*route));
+  if (IsSpecial(route->value)) special.insert(route->value.destination);
+  if (special.contains(route->value.destination)) events.emplace_back(std::move(*route));
 }
 
 // Links and neighbours of a bridge have the message types of others.
@@ -48,7 +49,7 @@ bool IsOfBridge(const nlmsghdr& message) {
   return reader.Header<rtgenmsg>().rtgen_family == AF_BRIDGE;
 }
 
-void ParseInto(std::vector<KernelEvent>& events, const nlmsghdr& message) {
+void ParseInto(std::vector<KernelEvent>& events, const nlmsghdr& message, std::set<IpPrefix>& special) {
   switch (message.nlmsg_type) {
     case RTM_NEWLINK:
     case RTM_DELLINK:
@@ -63,7 +64,7 @@ void ParseInto(std::vector<KernelEvent>& events, const nlmsghdr& message) {
                                  : Append(events, netlink::ParseNeigh(message));
     case RTM_NEWROUTE:
     case RTM_DELROUTE:
-      return AppendRoute(events, message);
+      return AppendRoute(events, message, special);
     case RTM_NEWNEXTHOP:
     case RTM_DELNEXTHOP:
       return Append(events, netlink::ParseNexthop(message));
@@ -125,6 +126,7 @@ struct Watcher::Subscriptions {
   std::optional<netlink::Socket> netfilter_dumps;
   std::optional<netlink::Socket> xfrm_dumps;
   std::optional<QuietTables> quiet;  // as last given to the sink
+  std::set<IpPrefix> special;        // prefixes of SpecialRoutes
   std::chrono::steady_clock::time_point quiet_due{};
 
   static Result<std::unique_ptr<Subscriptions>> Open();
@@ -134,7 +136,7 @@ struct Watcher::Subscriptions {
   Result<void> DumpLinks(std::vector<KernelEvent>& events);
   Result<void> DumpBridgePorts(std::vector<KernelEvent>& events);
   Result<void> DumpRoutes(std::vector<KernelEvent>& events);
-  Result<void> DumpTosRoutes(std::vector<KernelEvent>& events);
+  Result<void> DumpSpecialRoutes(std::vector<KernelEvent>& events);
   Result<void> DumpNeighs(std::vector<KernelEvent>& events);
   Result<void> DumpChains(std::vector<KernelEvent>& events);
   Result<void> DumpPolicies(std::vector<KernelEvent>& events);
@@ -165,7 +167,7 @@ Result<std::unique_ptr<Watcher::Subscriptions>> Watcher::Subscriptions::Open() {
   rtnetlink.push_back({"neighbours", std::move(*neighs), &Subscriptions::DumpNeighs});
   rtnetlink.push_back({"bridge VLANs", std::move(*bridge_vlans), &Subscriptions::DumpBridgePorts, true});
   std::unique_ptr<Subscriptions> subscriptions(
-      new Subscriptions{std::move(rtnetlink), std::move(*devlink), true, std::move(*dumps), {}, {}, {}, {}});
+      new Subscriptions{std::move(rtnetlink), std::move(*devlink), true, std::move(*dumps), {}, {}, {}, {}, {}});
   subscriptions->OpenForwardPath();
   return subscriptions;
 }
@@ -214,23 +216,28 @@ Result<void> Watcher::Subscriptions::DumpRoutes(std::vector<KernelEvent>& events
   if (auto read = Read(dumps, "list nexthops", netlink::AppendNexthopDump, netlink::ParseNexthop, events); !read)
     return read;
   events.emplace_back(flow::Change{flow::EverythingChanged{}});
-  return DumpTosRoutes(events);
+  return DumpSpecialRoutes(events);
 }
 
-// Looks through all routes of IPv4, and keeps those with a TOS.
-Result<void> Watcher::Subscriptions::DumpTosRoutes(std::vector<KernelEvent>& events) {
-  TosRoutes routes;
-  MessageBuffer request;
-  netlink::AppendRouteDump(request, dumps.NextSeq(), {Family::kIpv4, 0, 0});
-  const auto keep = [&](const nlmsghdr& message) -> Result<void> {
-    auto route = netlink::ParseRoute(message);
-    if (route && HasTos(route->value)) routes.push_back(std::move(route->value));
-    return {};
-  };
-  if (auto read = dumps.Dump(
-          request, "list routes", [&] { routes.clear(); }, keep);
-      !read)
-    return read;
+// Looks through all routes, and keeps few.
+Result<void> Watcher::Subscriptions::DumpSpecialRoutes(std::vector<KernelEvent>& events) {
+  SpecialRoutes routes;
+  for (const Family family : {Family::kIpv4, Family::kIpv6}) {
+    SpecialRoutes of_family;
+    MessageBuffer request;
+    netlink::AppendRouteDump(request, dumps.NextSeq(), {family, 0, 0});
+    const auto keep = [&](const nlmsghdr& message) -> Result<void> {
+      auto route = netlink::ParseRoute(message);
+      if (route && IsSpecial(route->value)) of_family.push_back(std::move(route->value));
+      return {};
+    };
+    const auto again = [&] { of_family.clear(); };
+    if (auto read = dumps.Dump(request, "list routes", again, keep); !read) return read;
+    for (netlink::Route& route : of_family) {
+      special.insert(route.destination);
+      routes.push_back(std::move(route));
+    }
+  }
   events.emplace_back(std::move(routes));
   return {};
 }
@@ -279,7 +286,7 @@ void Watcher::Subscriptions::Receive(Subscription& subscription, std::vector<Ker
     if (subscription.signals_only) {
       subscription.lost = true;
     } else {
-      ParseInto(events, message);
+      ParseInto(events, message, special);
     }
   });
   if (!status) {

@@ -54,7 +54,7 @@ using BridgePorts = std::vector<netlink::BridgePort>;
 using FdbEntries = std::vector<netlink::FdbEntry>;
 using Nexthops = std::vector<netlink::NexthopObject>;
 using Rules = std::vector<netlink::Rule>;
-using TosRoutes = std::vector<netlink::Route>;  // those with a TOS alone
+using SpecialRoutes = std::vector<netlink::Route>;  // those that are IsSpecial()
 using BaseChains = std::vector<netlink::BaseChain>;
 using XfrmPolicies = std::vector<netlink::XfrmPolicy>;
 
@@ -75,7 +75,7 @@ using KernelEvent =
     std::variant<flow::Change, netlink::Event<netlink::Link>, netlink::Event<netlink::Address>,
                  netlink::Event<netlink::Neigh>, netlink::Event<netlink::NexthopObject>, netlink::Event<netlink::Rule>,
                  netlink::Event<netlink::Route>, netlink::Event<netlink::BridgePort>, netlink::Event<netlink::FdbEntry>,
-                 Links, Addresses, Neighs, BridgePorts, FdbEntries, Nexthops, Rules, TosRoutes, BaseChains,
+                 Links, Addresses, Neighs, BridgePorts, FdbEntries, Nexthops, Rules, SpecialRoutes, BaseChains,
                  XfrmPolicies, QuietTables, DevlinkState, Barrier, Overflow, Trouble>;
 
 // Takes a batch, on the watcher's thread; may block (then the kernel's queues fill, and a dump follows). False: stop.

@@ -83,7 +83,7 @@ class Bridging : public testing::Test {
   }
   flow::Answer Ask() {
     const Topology topology = MakeTopology();
-    const DecisionContext context{ports,   topology,     nexthops, rules, tos_routes,
+    const DecisionContext context{ports,   topology,     nexthops, rules, special_routes,
                                   bridges, forward_path, hash,     hash,  bridge_netfilter};
     EXPECT_TRUE(IsBridged(question.miss, topology));
     return DecideBridged(question, nullptr, context, settings);
@@ -99,7 +99,7 @@ class Bridging : public testing::Test {
   DecisionPorts ports;
   NexthopMirror nexthops;
   RuleMirror rules;
-  TosRouteMirror tos_routes;
+  SpecialRouteMirror special_routes;
   BridgeMirror bridges;
   ForwardPath forward_path;
   HashPolicy hash;

@@ -41,7 +41,8 @@ class Decision : public testing::Test {
     for (const auto& [ifindex, link] : links_by_ifindex) (void)links.Apply({link});
     const Topology topology({2, 7}, links, bridges);
     return Decide(question, path, route,
-                  {ports, topology, nexthops, rules, tos_routes, bridges, forward_path, hash_v4, hash_v6}, settings);
+                  {ports, topology, nexthops, rules, special_routes, bridges, forward_path, hash_v4, hash_v6},
+                  settings);
   }
   netlink::Link& AddLink(std::uint32_t ifindex, const char* name) {
     netlink::Link link;
@@ -71,7 +72,7 @@ class Decision : public testing::Test {
   std::map<std::uint32_t, netlink::Link> links_by_ifindex;
   NexthopMirror nexthops;
   RuleMirror rules;
-  TosRouteMirror tos_routes;
+  SpecialRouteMirror special_routes;
   BridgeMirror bridges;
   ForwardPath forward_path;
   HashPolicy hash_v4, hash_v6;
@@ -249,7 +250,7 @@ TEST_F(Decision, ARouteForOneTosPutsTheTosIntoTheKeysOfItsDestinations) {
   netlink::Route with_tos;
   with_tos.destination = *IpPrefix::Parse("192.0.2.0/25");
   with_tos.tos = 0x10;
-  tos_routes.Reset({with_tos});
+  special_routes.Reset({with_tos});
   EXPECT_EQ(Ask().fields, flow::kFieldTos);
   EXPECT_FALSE(Ask().uniform);
   question.miss.destination = *IpAddress::Parse("192.0.2.200");
@@ -297,6 +298,16 @@ TEST_F(Decision, Ipv6SourcesThatStayOnTheLinkAreInvalid) {
     ExpectSoftware("scope");
   }
   question.miss.source = *IpAddress::Parse("2001:db8:1::1");
+  EXPECT_EQ(Ask().verdict, Answer::Verdict::kForward);
+}
+
+TEST_F(Decision, ARouteWithAnMtuOfItsOwnIsAsNarrowThoughTheLookupDoesNotSaySo) {
+  route->mtu = 1300;
+  ExpectSoftware("takes 1300 bytes");
+  settings.trust_size = true;
+  EXPECT_EQ(Ask().verdict, Answer::Verdict::kForward);
+  settings.trust_size = false;
+  route->mtu = 1500;
   EXPECT_EQ(Ask().verdict, Answer::Verdict::kForward);
 }
 

@@ -68,7 +68,7 @@ class ExplainTest : public testing::Test {
   // The kernel's words, and the decision that follows.
   Explanation Ask() {
     const kernel::Topology topology({World::kPod, World::kUplink}, links, bridges);
-    const kernel::DecisionContext decision{ports,   topology,     nexthops, rules,  tos_routes,
+    const kernel::DecisionContext decision{ports,   topology,     nexthops, rules,  special_routes,
                                            bridges, forward_path, hash_v4,  hash_v6};
     const ExplainContext context{port, world.pipeline, decision, neighs, links, classifier, true};
     if (!CanAskKernel(question.packet, context)) return Check(Explain(question, std::nullopt, context));
@@ -96,7 +96,7 @@ class ExplainTest : public testing::Test {
   kernel::DecisionPorts ports;
   kernel::NexthopMirror nexthops;
   kernel::RuleMirror rules;
-  kernel::TosRouteMirror tos_routes;
+  kernel::SpecialRouteMirror special_routes;
   kernel::BridgeMirror bridges;
   kernel::ForwardPath forward_path;
   kernel::NeighMirror neighs;

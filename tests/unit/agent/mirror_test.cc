@@ -97,12 +97,12 @@ TEST(LinkMirror, OnlyWhatFlowsSeeIsAChange) {
 TEST(LinkMirror, ALinkThatIsBackMayBeABetterWayForAnyFlow) {
   constexpr std::uint32_t kUp = 0x1, kUpWithCarrier = 0x10001;  // IFF_UP, IFF_LOWER_UP
   const auto everything = [](const Changes& changes) {
-    return std::ranges::any_of(changes, [](const flow::Change& change) {
-      return std::holds_alternative<flow::EverythingChanged>(change);
-    });
+    return std::ranges::any_of(
+        changes, [](const flow::Change& change) { return std::holds_alternative<flow::EverythingChanged>(change); });
   };
   LinkMirror mirror;
-  EXPECT_FALSE(everything(mirror.Apply(Event<netlink::Link>{Link(3, kUpWithCarrier)}))) << "new: its routes come by events";
+  EXPECT_FALSE(everything(mirror.Apply(Event<netlink::Link>{Link(3, kUpWithCarrier)})))
+      << "new: its routes come by events";
   EXPECT_FALSE(everything(mirror.Apply(Event<netlink::Link>{Link(3, kUp)}))) << "its own flows only";
   EXPECT_TRUE(everything(mirror.Apply(Event<netlink::Link>{Link(3, kUpWithCarrier)})));
   (void)mirror.Apply(Event<netlink::Link>{Link(3, kUp)});
@@ -149,19 +149,34 @@ TEST(NexthopMirror, AGroupHasItsMembersAsLongAsTheyAreThere) {
   EXPECT_TRUE(mirror.Reset({{.id = 11, .ifindex = 2}, {.id = 20, .group = {11, 12}}}).empty()) << "nothing new";
 }
 
-TEST(TosRouteMirror, ConcernsTheDestinationsOfItsRoutesUntilTheyGo) {
-  TosRouteMirror mirror;
+TEST(SpecialRouteMirror, RoutesForATosConcernTheirDestinationsUntilTheyGo) {
+  SpecialRouteMirror mirror;
   netlink::Route route;
   route.destination = *IpPrefix::Parse("192.0.2.0/24");
   route.tos = 0x10;
   EXPECT_EQ(mirror.Apply({route, false}).size(), 1u);
   EXPECT_TRUE(mirror.Apply({route, false}).empty()) << "a repeated announcement";
-  EXPECT_TRUE(mirror.Concerns(IpAddress::V4(192, 0, 2, 7)));
-  EXPECT_FALSE(mirror.Concerns(IpAddress::V4(192, 0, 3, 7)));
+  EXPECT_TRUE(mirror.LooksAtTos(IpAddress::V4(192, 0, 2, 7)));
+  EXPECT_FALSE(mirror.LooksAtTos(IpAddress::V4(192, 0, 3, 7)));
   EXPECT_EQ(mirror.Apply({route, true}).size(), 1u);
-  EXPECT_FALSE(mirror.Concerns(IpAddress::V4(192, 0, 2, 7)));
+  EXPECT_FALSE(mirror.LooksAtTos(IpAddress::V4(192, 0, 2, 7)));
   EXPECT_EQ(mirror.Reset({route}).size(), 1u);
   EXPECT_TRUE(mirror.Reset({route}).empty());
+}
+
+TEST(SpecialRouteMirror, ARouteWithAnMtuCountsUntilOneWithoutTakesItsPlace) {
+  SpecialRouteMirror mirror;
+  netlink::Route route;
+  route.destination = *IpPrefix::Parse("2001:db8::/32");
+  route.mtu = 1300;
+  EXPECT_EQ(mirror.Apply({route, false}).size(), 1u);
+  EXPECT_TRUE(mirror.any_with_mtu(Family::kIpv6));
+  EXPECT_FALSE(mirror.any_with_mtu(Family::kIpv4));
+  EXPECT_FALSE(mirror.any_with_tos());
+  route.mtu = 0;
+  EXPECT_EQ(mirror.Apply({route, false}).size(), 1u);
+  EXPECT_FALSE(mirror.any_with_mtu(Family::kIpv6));
+  EXPECT_TRUE(mirror.Apply({route, false}).empty()) << "an ordinary route";
 }
 
 TEST(RuleMirror, OneOfTwoThatLookTheSameGoesAtATime) {
