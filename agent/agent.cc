@@ -61,6 +61,9 @@ struct Agent::Counters {
         sweep_failures(registry.AddCounter("dpuflow_sweep_failures_total", "Sweeps that failed.")),
         refreshed(registry.AddAtomicCounter("dpuflow_neighbours_refreshed_total",
                                             "Times that the kernel was told that hardware uses a stale neighbour.")),
+        refreshed_stations(registry.AddAtomicCounter("dpuflow_stations_refreshed_total",
+                                                     "Times that a bridge was told that hardware has frames from a "
+                                                     "station.")),
         refresh_failures(registry.AddAtomicCounter("dpuflow_neighbour_refresh_failures_total",
                                                    "Times that the kernel could not be told so.")),
         insert_latency(
@@ -72,6 +75,7 @@ struct Agent::Counters {
   metrics::Counter& sweeps;
   metrics::Counter& sweep_failures;
   metrics::AtomicCounter& refreshed;
+  metrics::AtomicCounter& refreshed_stations;
   metrics::AtomicCounter& refresh_failures;
   metrics::Histogram& insert_latency;
 };
@@ -164,6 +168,7 @@ Result<void> Agent::Connect() {
 Result<void> Agent::StartRefresher() {
   auto refresher = kernel::NeighRefresher::Start([this](const kernel::Refreshed& refreshed) {  // on its thread
     counters_->refreshed.Add(refreshed.neighs);
+    counters_->refreshed_stations.Add(refreshed.stations);
     counters_->refresh_failures.Add(refreshed.failures.size());
     for (const Error& error : refreshed.failures) {
       log::Limited("neighbours", log::Level::kWarning, {{"ERRNO", error.code}}, "{}", error);
@@ -192,6 +197,7 @@ void Agent::Advance() {
   auditor_->Advance(now);
   TellSources();
   TellUses();
+  TellStations(now);
   IssueOperations(now);
   ports_->Advance(now);
   CheckReady();
@@ -267,9 +273,10 @@ void Agent::Apply(kernel::KernelEvent event, TimePoint now) {
     ports_changed_ = true;
     Apply(bridges_.Reset(*ports), now);
   } else if (auto* station = std::get_if<netlink::Event<netlink::FdbEntry>>(&event)) {
-    Apply(bridges_.Apply(*station), now);
+    if (station->removed) refreshed_stations_.erase({station->value.bridge, station->value.vlan, station->value.mac});
+    Apply(bridges_.Apply(*station, now), now);
   } else if (auto* stations = std::get_if<kernel::FdbEntries>(&event)) {
-    Apply(bridges_.Reset(*stations), now);
+    Apply(bridges_.Reset(*stations, now), now);
   } else if (auto* route = std::get_if<netlink::Event<netlink::Route>>(&event)) {
     rules_changed_ = true;
     Apply(special_routes_.Apply(*route), now);
@@ -427,6 +434,25 @@ void Agent::TellUses() {
   for (const flow::NeighKey& neigh : pipeline_.TakeUsedNeighs()) {
     if (!refresher_ || !neighs_.CanBeRefreshed(neigh) || !refreshed_.insert(neigh).second) continue;
     if (!refresher_->TrySubmit(neigh)) counters_->refresh_failures.Add();
+  }
+}
+
+// Of stations that hardware has frames from, so that their bridges do not forget them: a few times in the bridge's ageing
+// time, which is long.
+void Agent::TellStations(TimePoint now) {
+  constexpr int kTimesPerAge = 4;
+  for (const flow::StationUse& use : pipeline_.TakeUsedStations()) {
+    const netlink::Link* bridge = links_.Find(use.station.bridge);
+    const netlink::FdbEntry* entry = bridges_.Refreshable(use.station, use.seen);
+    if (!refresher_ || entry == nullptr || bridge == nullptr || !bridge->bridge) continue;
+    const milliseconds age = milliseconds(10) * bridge->bridge->ageing_time;
+    const auto told = refreshed_stations_.find(use.station);
+    if (told != refreshed_stations_.end() && now - told->second < age / kTimesPerAge) continue;
+    if (!refresher_->TrySubmit(*entry)) {
+      counters_->refresh_failures.Add();
+      continue;
+    }
+    refreshed_stations_[use.station] = now;
   }
 }
 

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -130,6 +131,7 @@ class Agent final : private PortListener, private AuditHost {
   void ChooseSwitch();
   void TellSources();
   void TellUses();
+  void TellStations(TimePoint now);
   void ResolveSome(TimePoint now);
   void IssueOperations(TimePoint now);
   void AnswerSyncs(TimePoint now);
@@ -183,6 +185,7 @@ class Agent final : private PortListener, private AuditHost {
   // Null: neighbours are left to expire. Since the last poll the kernel was told about these.
   std::unique_ptr<kernel::NeighRefresher> refresher_;
   std::set<flow::NeighKey> refreshed_;
+  std::map<flow::StationKey, TimePoint> refreshed_stations_;  // when their bridges were last told
 
   std::vector<flow::Operation> unsent_;  // taken from the pipeline; the backend had no room yet
   bool misses_left_ = false;             // the ring held more than one turn reads

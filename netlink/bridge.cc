@@ -98,6 +98,8 @@ Result<Event<FdbEntry>> ParseFdbEntry(const nlmsghdr& message) {
   FdbEntry entry;
   entry.ifindex = static_cast<std::uint32_t>(header.ndm_ifindex);
   entry.local = (header.ndm_state & NUD_PERMANENT) != 0;
+  const bool by_user = (header.ndm_state & (NUD_PERMANENT | NUD_NOARP)) != 0;
+  entry.learned = !by_user && (header.ndm_flags & (NTF_EXT_LEARNED | NTF_STICKY)) == 0;
   bool has_mac = false;
   AttributeReader attributes = reader.Attributes(sizeof header);
   while (attributes.Next()) {
@@ -113,6 +115,18 @@ Result<Event<FdbEntry>> ParseFdbEntry(const nlmsghdr& message) {
     return OtherFamily("a station", header.ndm_family);
   }
   return Event<FdbEntry>{entry, *removed};
+}
+
+void AppendFdbUse(MessageBuffer& buffer, std::uint32_t seq, std::uint32_t ifindex, const MacAddress& mac,
+                  std::uint16_t vlan) {
+  ndmsg header{};
+  header.ndm_family = AF_BRIDGE;
+  header.ndm_ifindex = static_cast<int>(ifindex);
+  header.ndm_state = NUD_REACHABLE;
+  header.ndm_flags = NTF_USE | NTF_MASTER;
+  buffer.Begin(RTM_NEWNEIGH, 0, seq, header);
+  buffer.PutMac(NDA_LLADDR, mac);
+  if (vlan != 0) buffer.PutU16(NDA_VLAN, vlan);
 }
 
 }  // namespace dpuflow::netlink

@@ -44,6 +44,7 @@ struct FdbEntry {
   MacAddress mac{};
   std::uint16_t vlan = 0;  // NDA_VLAN; 0: the bridge does not look at VLANs
   bool local = false;      // an address of the bridge's or of one of its ports: frames go up
+  bool learned = false;    // from frames, and to be forgotten when there are none for the bridge's ageing time
 
   bool operator==(const FdbEntry&) const = default;
 };
@@ -57,5 +58,11 @@ Result<Event<BridgePort>> ParseBridgePort(const nlmsghdr& message);
 void AppendFdbDump(MessageBuffer& buffer, std::uint32_t seq);
 // EAFNOSUPPORT for what a device filters for itself (`self`) and no bridge forwards by.
 Result<Event<FdbEntry>> ParseFdbEntry(const nlmsghdr& message);
+
+// bridge fdb replace MAC dev IFINDEX master use [vlan VLAN]: as if a frame had come from the station at this port, so that
+// it is not forgotten. Whoever says so about a station that has moved moves it back; one that is not there is made. VLAN 0
+// says it of all VLANs of the port.
+void AppendFdbUse(MessageBuffer& buffer, std::uint32_t seq, std::uint32_t ifindex, const MacAddress& mac,
+                  std::uint16_t vlan);
 
 }  // namespace dpuflow::netlink

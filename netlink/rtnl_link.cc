@@ -39,6 +39,7 @@ BridgeInfo ReadBridgeInfo(AttributeReader data) {
   BridgeInfo bridge;
   while (data.Next()) {
     if (data.type() == IFLA_BR_VLAN_FILTERING) bridge.filters_vlans = data.U8() != 0;
+    if (data.type() == IFLA_BR_AGEING_TIME) bridge.ageing_time = data.U32();
     if (data.type() == IFLA_BR_VLAN_PROTOCOL) bridge.protocol = data.Be16();
   }
   return bridge;

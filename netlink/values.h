@@ -37,8 +37,9 @@ struct VlanInfo {
 
 // What a link of kind "bridge" says of itself. IFLA_INFO_DATA.
 struct BridgeInfo {
-  bool filters_vlans = false;  // IFLA_BR_VLAN_FILTERING
-  std::uint16_t protocol = 0;  // IFLA_BR_VLAN_PROTOCOL, host byte order
+  bool filters_vlans = false;     // IFLA_BR_VLAN_FILTERING
+  std::uint16_t protocol = 0;     // IFLA_BR_VLAN_PROTOCOL, host byte order
+  std::uint32_t ageing_time = 0;  // IFLA_BR_AGEING_TIME, in 1/100 s: stations that are silent for so long are forgotten
 
   bool operator==(const BridgeInfo&) const = default;
 };

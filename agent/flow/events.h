@@ -155,6 +155,14 @@ struct Sample {
   bool operator==(const Sample&) const = default;
 };
 
+// A station whose frames hardware has seen, by a sweep that began at `seen`.
+struct StationUse {
+  StationKey station;
+  TimePoint seen;
+
+  bool operator==(const StationUse&) const = default;
+};
+
 // A change among the kernel's tables, as far as flows care.
 struct RouteChanged {  // added, replaced or removed
   IpPrefix destination;

@@ -150,6 +150,9 @@ class Pipeline {
   // several paths: of those only that of a path whose entries were used.
   [[nodiscard]] std::set<NeighKey> TakeUsedNeighs() { return std::exchange(used_neighs_, {}); }
 
+  // Likewise the stations of bridges that hardware has had frames from.
+  [[nodiscard]] std::vector<StationUse> TakeUsedStations() { return std::exchange(used_stations_, {}); }
+
   // The classifier could not be told that this source is valid.
   void SourceNotTaken(const LaneId& lane, const IpAddress& address) { sources_.Revoke(lane, address); }
 
@@ -235,6 +238,7 @@ class Pipeline {
   std::deque<std::pair<FlowId, Epoch>> adds_;     // ... that have none
   std::unordered_map<FlowId, Operation> in_flight_;
   std::set<NeighKey> used_neighs_;
+  std::vector<StationUse> used_stations_;
   PipelineCounters counters_;
 };
 

@@ -50,18 +50,34 @@ Changes BridgeMirror::Apply(const netlink::Event<netlink::BridgePort>& event) {
 }
 
 // The same for a station that moves.
-Changes BridgeMirror::Apply(const netlink::Event<netlink::FdbEntry>& event) {
-  const netlink::FdbEntry* known = Find(KeyOf(event.value));
+Changes BridgeMirror::Apply(const netlink::Event<netlink::FdbEntry>& event, flow::TimePoint now) {
+  const flow::StationKey key = KeyOf(event.value);
+  const netlink::FdbEntry* known = Find(key);
   if (event.removed && known != nullptr && known->ifindex != event.value.ifindex) return {};
+  if (event.removed) {
+    changed_.erase(key);
+  } else {
+    changed_[key] = now;
+  }
   return ApplyTo(stations_, event);
 }
 
 Changes BridgeMirror::Reset(const std::vector<netlink::BridgePort>& all) { return ResetTo(ports_, all); }
-Changes BridgeMirror::Reset(const std::vector<netlink::FdbEntry>& all) { return ResetTo(stations_, all); }
+Changes BridgeMirror::Reset(const std::vector<netlink::FdbEntry>& all, flow::TimePoint now) {
+  changed_.clear();
+  for (const netlink::FdbEntry& entry : all) changed_[KeyOf(entry)] = now;
+  return ResetTo(stations_, all);
+}
 
 const netlink::BridgePort* BridgeMirror::Port(std::uint32_t ifindex) const {
   const auto found = ports_.find(ifindex);
   return found == ports_.end() ? nullptr : &found->second;
+}
+
+const netlink::FdbEntry* BridgeMirror::Refreshable(const flow::StationKey& station, flow::TimePoint seen) const {
+  const netlink::FdbEntry* entry = Find(station);
+  if (entry == nullptr || !entry->learned || changed_.at(station) >= seen) return nullptr;
+  return entry;
 }
 
 const netlink::FdbEntry* BridgeMirror::Find(const flow::StationKey& station) const {

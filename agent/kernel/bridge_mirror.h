@@ -18,19 +18,22 @@ class BridgeMirror {
  public:
   // A port that changed is a LinkChanged, a station that came, moved or went a StationChanged.
   Changes Apply(const netlink::Event<netlink::BridgePort>& event);
-  Changes Apply(const netlink::Event<netlink::FdbEntry>& event);
+  Changes Apply(const netlink::Event<netlink::FdbEntry>& event, flow::TimePoint now = {});
   Changes Reset(const std::vector<netlink::BridgePort>& all);
-  Changes Reset(const std::vector<netlink::FdbEntry>& all);
+  Changes Reset(const std::vector<netlink::FdbEntry>& all, flow::TimePoint now = {});
 
   // Of a port, or of a bridge itself. Null: it is none.
   [[nodiscard]] const netlink::BridgePort* Port(std::uint32_t ifindex) const;
   // Null: unknown, and frames to it are flooded.
   [[nodiscard]] const netlink::FdbEntry* Find(const flow::StationKey& station) const;
-  [[nodiscard]] std::size_t stations() const { return stations_.size(); }
+  // The entry, if the bridge may be told that the station has sent at time `seen` (AppendFdbUse): it is one that was learned,
+  // and nothing has been heard of it since, so that it is still where it was then. Else null.
+  [[nodiscard]] const netlink::FdbEntry* Refreshable(const flow::StationKey& station, flow::TimePoint seen) const;
 
  private:
   std::map<std::uint32_t, netlink::BridgePort> ports_;
   std::map<flow::StationKey, netlink::FdbEntry> stations_;
+  std::map<flow::StationKey, flow::TimePoint> changed_;  // when a station was last heard of
 };
 
 }  // namespace dpuflow::kernel

@@ -59,13 +59,29 @@ Refreshed Refresh(netlink::Socket& socket, std::span<const flow::NeighKey> neigh
   return refreshed;
 }
 
+Refreshed RefreshStations(netlink::Socket& socket, std::span<const netlink::FdbEntry> stations) {
+  netlink::MessageBuffer uses;
+  for (const netlink::FdbEntry& station : stations) {
+    netlink::AppendFdbUse(uses, socket.NextSeq(), station.ifindex, station.mac, station.vlan);
+  }
+  Refreshed refreshed;
+  for (const netlink::BatchResult& result : socket.TransactBatch(uses, "tell of a station's use")) {
+    if (result.done()) {
+      ++refreshed.stations;
+    } else if (!IsGone(result.error)) {
+      refreshed.failures.push_back(result.error);
+    }
+  }
+  return refreshed;
+}
+
 NeighRefresher::NeighRefresher(netlink::Socket socket, Sink sink)
-    : socket_(std::move(socket)), neighs_(kQueue), sink_(std::move(sink)) {
+    : socket_(std::move(socket)), uses_(kQueue), sink_(std::move(sink)) {
   thread_ = std::thread([this] { Run(); });
 }
 
 NeighRefresher::~NeighRefresher() {
-  neighs_.Close();
+  uses_.Close();
   thread_.join();
 }
 
@@ -79,10 +95,19 @@ Result<std::unique_ptr<NeighRefresher>> NeighRefresher::Start(Sink sink) {
 
 void NeighRefresher::Run() {
   while (true) {
-    const std::vector<flow::NeighKey> neighs = neighs_.PopBatch(kBatch, std::chrono::hours(1));
-    if (neighs.empty() && neighs_.closed()) return;
-    const Refreshed refreshed = Refresh(socket_, neighs);
-    if (!(refreshed == Refreshed{})) sink_(refreshed);
+    const auto uses = uses_.PopBatch(kBatch, std::chrono::hours(1));
+    if (uses.empty() && uses_.closed()) return;
+    std::vector<flow::NeighKey> neighs;
+    std::vector<netlink::FdbEntry> stations;
+    for (const auto& use : uses) {
+      if (const auto* neigh = std::get_if<flow::NeighKey>(&use)) neighs.push_back(*neigh);
+      if (const auto* station = std::get_if<netlink::FdbEntry>(&use)) stations.push_back(*station);
+    }
+    const auto say = [this](const Refreshed& refreshed) {
+      if (!(refreshed == Refreshed{})) sink_(refreshed);
+    };
+    if (!neighs.empty()) say(Refresh(socket_, neighs));
+    if (!stations.empty()) say(RefreshStations(socket_, stations));
   }
 }
 

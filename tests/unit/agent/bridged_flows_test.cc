@@ -119,6 +119,16 @@ TEST_F(BridgedFlows, WhereTheGatewayChecksSourcesABridgedFrameVouchesForNone) {
   EXPECT_EQ(world.Entries(Table::kL2Source), 0u) << "the source was not asked about";
 }
 
+TEST_F(BridgedFlows, StationsWhoseFramesHardwareCountsAreUsed) {
+  SendTo(kOtherMac);
+  world.Pass(std::chrono::seconds(2));
+  EXPECT_TRUE(world.pipeline.TakeUsedStations().empty());
+  world.Hit(Table::kL2Source);
+  world.Pass(std::chrono::seconds(1));
+  EXPECT_EQ(world.pipeline.TakeUsedStations(),
+            (std::vector<StationUse>{{{World::kBridge, 0, World::kPodMac}, world.now}}));
+}
+
 TEST_F(BridgedFlows, AnAuditAsksAboutThem) {
   SendTo(kOtherMac);
   std::size_t asked = 0;

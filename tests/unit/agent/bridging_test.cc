@@ -235,6 +235,18 @@ TEST_F(Bridging, AStationThatMovedIsNotTakenOutByTheEndOfItsOldPlace) {
   EXPECT_EQ(bridges.Find({kBridge, 0, kPodMac}), nullptr);
 }
 
+TEST_F(Bridging, ABridgeIsToldOfAUseThatIsNewerThanAllItSaid) {
+  using Entry = netlink::Event<netlink::FdbEntry>;
+  const flow::StationKey station{kBridge, 0, kPodMac};
+  const flow::TimePoint learned{std::chrono::seconds(10)};
+  (void)bridges.Apply(Entry{{kPod, kBridge, kPodMac, 0, false, true}}, learned);
+  EXPECT_EQ(bridges.Refreshable(station, learned), nullptr) << "what was counted then may be from before it moved";
+  ASSERT_NE(bridges.Refreshable(station, learned + std::chrono::seconds(1)), nullptr);
+  EXPECT_EQ(bridges.Refreshable(station, learned + std::chrono::seconds(1))->ifindex, kPod);
+  (void)bridges.Apply(Entry{{kPod, kBridge, kPodMac, 0, false, false}}, learned);
+  EXPECT_EQ(bridges.Refreshable(station, learned + std::chrono::seconds(1)), nullptr) << "put there by somebody";
+}
+
 TEST_F(Bridging, AWholeDumpTellsOfEachDifference) {
   const std::vector<netlink::FdbEntry> all = {{kOtherPod, kBridge, kPodMac, 0, false}};
   EXPECT_EQ(bridges.Reset(all).size(), 2u) << "one has moved, one has gone";

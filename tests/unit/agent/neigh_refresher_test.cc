@@ -81,7 +81,7 @@ class NeighRefresherTest : public testing::Test {
 
 TEST_F(NeighRefresherTest, StaleNeighboursOfBothFamiliesAreUsed) {
   neighs_ = {{kRouter, {}}, {kRouter6, {}}};
-  EXPECT_EQ(Do({kRouter, kRouter6}), (Refreshed{2, {}}));
+  EXPECT_EQ(Do({kRouter, kRouter6}), (Refreshed{2, 0, {}}));
   EXPECT_EQ(used_, (std::vector{kRouter, kRouter6}));
 }
 
@@ -92,7 +92,7 @@ TEST_F(NeighRefresherTest, ANeighbourThatTheUseWouldHarmOrNotHelpIsLeftAlone) {
   for (const int state : {NUD_REACHABLE, NUD_DELAY, NUD_PROBE, NUD_PERMANENT, NUD_NOARP, NUD_INCOMPLETE, NUD_FAILED}) {
     neighs_ = {{kRouter, {.state = static_cast<std::uint16_t>(state)}}, {kRouter6, {}}};
     used_.clear();
-    EXPECT_EQ(Do({kRouter, kRouter6}), (Refreshed{1, {}})) << state;
+    EXPECT_EQ(Do({kRouter, kRouter6}), (Refreshed{1, 0, {}})) << state;
     EXPECT_EQ(used_, std::vector{kRouter6}) << state;
   }
   for (const Known& of_others : {Known{.flags = NTF_EXT_LEARNED}, Known{.flags_ext = NTF_EXT_MANAGED}}) {
@@ -103,7 +103,7 @@ TEST_F(NeighRefresherTest, ANeighbourThatTheUseWouldHarmOrNotHelpIsLeftAlone) {
 
 TEST_F(NeighRefresherTest, OneThatIsGoneIsNoFailure) {
   neighs_ = {{kRouter6, {}}};
-  EXPECT_EQ(Do({kRouter, kRouter6}), (Refreshed{1, {}}));
+  EXPECT_EQ(Do({kRouter, kRouter6}), (Refreshed{1, 0, {}}));
   // Gone between the question and the use; with its device; dead, and its memory not yet freed.
   const std::pair<int, const char*> kGone[] = {{ENOENT, ""}, {ENODEV, ""}, {EPERM, "Neighbor entry is now dead"}};
   for (const auto& gone : kGone) {

@@ -59,7 +59,7 @@ TEST(Stations, AreReadAsTheKernelShowsThem) {
   const auto event = ParseFdbEntry(Captured(captured::kStation).header());
   ASSERT_TRUE(event) << ToString(event.error());
   EXPECT_FALSE(event->removed);
-  EXPECT_EQ(event->value, (FdbEntry{4, 2, *MacAddress::Parse("02:00:00:00:00:99"), 10, false}));
+  EXPECT_EQ(event->value, (FdbEntry{4, 2, *MacAddress::Parse("02:00:00:00:00:99"), 10, false, true}));
   const auto gone = ParseFdbEntry(Captured(captured::kStationGone).header());
   ASSERT_TRUE(gone);
   EXPECT_TRUE(gone->removed);
@@ -70,12 +70,31 @@ TEST(Stations, OfTheMachineItselfAreLocal) {
   const auto event = ParseFdbEntry(Captured(captured::kLocalStation).header());
   ASSERT_TRUE(event);
   EXPECT_TRUE(event->value.local);
+  EXPECT_FALSE(event->value.learned);
   EXPECT_EQ(event->value.vlan, 0);
 }
 
 TEST(Stations, WhatADeviceFiltersForItselfIsNone) {
   EXPECT_EQ(ParseFdbEntry(Captured(captured::kSelfStation).header()).error().code, EAFNOSUPPORT);
   EXPECT_EQ(ParseFdbEntry(Captured(captured::kNeighV4).header()).error().code, EAFNOSUPPORT);
+}
+
+TEST(Stations, AUseSaysThatOneHasSentAtAPort) {
+  MessageBuffer buffer;
+  AppendFdbUse(buffer, 7, 4, *MacAddress::Parse("02:00:00:00:00:99"), 10);
+  EXPECT_EQ(ToHex(buffer.bytes()),
+            "30000000"  // as rtnetlink wants it of: bridge fdb replace 02:00:00:00:00:99 dev v0 master use vlan 10
+            "1c000100"
+            "07000000"
+            "00000000"
+            "07000000"
+            "04000000"
+            "02000500"
+            "0a000200"
+            "020000000099"
+            "0000"
+            "06000500"
+            "0a000000");
 }
 
 }  // namespace
