@@ -22,6 +22,8 @@ static void labnic_up(struct labnic_port *port, struct sk_buff *skb, atomic64_t 
 	struct net_device *rep = rcu_dereference(port->rep);
 	enum labnic_drop reason = LABNIC_DROP_NO_PORT;
 
+	if (READ_ONCE(labnic_rss))
+		labnic_set_hash(skb);
 	if (rep && labnic_end_receive(rep, skb, &reason))
 		atomic64_inc(counter);
 	else

@@ -106,6 +106,7 @@ struct labnic_packet {
 };
 
 void labnic_parse(const struct sk_buff *skb, struct labnic_packet *packet);
+void labnic_set_hash(struct sk_buff *skb);
 
 /* One comparable part of a key: its name (as in "tc -j filter show"), place, and all of its bits. */
 struct labnic_key_field {
@@ -369,6 +370,7 @@ extern bool labnic_chains;
 extern bool labnic_ignore_flow_level;
 extern bool labnic_hairpin;
 extern bool labnic_pack;
+extern bool labnic_rss;
 extern int labnic_pause_errno;
 extern int labnic_fail_errno;
 extern unsigned int labnic_fail_every;

@@ -57,6 +57,10 @@ bool labnic_pack;
 module_param_named(pack, labnic_pack, bool, 0644);
 MODULE_PARM_DESC(pack, "a deletion moves the table's last entry into the gap, which counts as a move (default N)");
 
+bool labnic_rss;
+module_param_named(rss, labnic_rss, bool, 0644);
+MODULE_PARM_DESC(rss, "packets on representors carry a hash of the NIC's, skb->l4_hash set (default N)");
+
 int labnic_pause_errno;
 module_param_named(pause_errno, labnic_pause_errno, int, 0644);
 MODULE_PARM_DESC(pause_errno, "refuse every insertion with this errno, e.g. 95 or 28 (default 0: do not)");

@@ -7,6 +7,7 @@
 #include <linux/icmp.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/jhash.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
 #include <net/dsfield.h>
@@ -145,4 +146,22 @@ void labnic_parse(const struct sk_buff *skb, struct labnic_packet *packet)
 		labnic_parse_ipv4(skb, at, packet);
 	else if (ethertype == htons(ETH_P_IPV6))
 		labnic_parse_ipv6(skb, at, packet);
+}
+
+/*
+ * What receive side scaling leaves in the skb: a hash of the packet's own fields, of level L4 where ports
+ * are among them. Wherever the kernel wants a hash over connections it takes one of that level as it is.
+ */
+void labnic_set_hash(struct sk_buff *skb)
+{
+	struct labnic_packet packet;
+	const struct labnic_key *key = &packet.key;
+	u32 ports;
+
+	labnic_parse(skb, &packet);
+	if (!packet.l3)
+		return;
+	ports = (u32)ntohs(key->sport) << 16 | ntohs(key->dport);	/* 0 without any, and in fragments */
+	skb_set_hash(skb, jhash(&key->saddr, sizeof(key->saddr) + sizeof(key->daddr), ports),
+		     ports ? PKT_HASH_TYPE_L4 : PKT_HASH_TYPE_L3);
 }
