@@ -64,8 +64,11 @@ void AppendRouteQuery(MessageBuffer& buffer, std::uint32_t seq, const RouteQuery
 // ip nexthop show. RTM_NEWNEXTHOP, RTM_DELNEXTHOP; group RTNLGRP_NEXTHOP.
 void AppendNexthopDump(MessageBuffer& buffer, std::uint32_t seq);
 Result<Event<NexthopObject>> ParseNexthop(const nlmsghdr& message);
-// RTM_NEWNEXTHOPBUCKET, in the same group: a bucket of a resilient group has moved. The group's id; 0: not such a message.
-std::uint32_t ParseNexthopBucket(const nlmsghdr& message);
+// ip monitor nexthop: RTM_NEWNEXTHOPBUCKET, in the same group (Linux 5.13). A bucket of a resilient group has moved to
+// another member because it was idle, or because the group was unbalanced for too long (nh_res_table_upkeep_dw in
+// net/ipv4/nexthop.c; rtnl is not held). What moves while the group is being changed is not announced bucket by bucket, only
+// the change is, as RTM_NEWNEXTHOP of the group; and a change because a link went down is not announced at all.
+Result<NexthopBucket> ParseNexthopBucket(const nlmsghdr& message);
 
 // ip rule show. RTM_NEWRULE, RTM_DELRULE; groups RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE.
 void AppendRuleDump(MessageBuffer& buffer, std::uint32_t seq, Family family = Family::kNone);

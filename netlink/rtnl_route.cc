@@ -168,6 +168,21 @@ void AppendNexthopDump(MessageBuffer& buffer, std::uint32_t seq) {
   buffer.Begin(RTM_GETNEXTHOP, NLM_F_DUMP, seq, nhmsg{});
 }
 
+namespace {
+
+// Times are in clock_t: 1/USER_HZ of a second, which is 1/100 on all that we build for.
+void ReadResilientGroup(AttributeReader group, NexthopObject& nexthop) {
+  constexpr std::uint32_t kMillisecondsPerTick = 10;
+  nexthop.resilient = true;
+  while (group.Next()) {
+    if (group.type() == NHA_RES_GROUP_IDLE_TIMER) {
+      nexthop.idle_timer = std::chrono::milliseconds(std::uint64_t{group.U32()} * kMillisecondsPerTick);
+    }
+  }
+}
+
+}  // namespace
+
 Result<Event<NexthopObject>> ParseNexthop(const nlmsghdr& message) {
   const auto removed = IsRemoval(message, RTM_NEWNEXTHOP, "a nexthop");
   if (!removed) return tl::make_unexpected(removed.error());
@@ -201,6 +216,9 @@ Result<Event<NexthopObject>> ParseNexthop(const nlmsghdr& message) {
         }
         break;
       }
+      case NHA_RES_GROUP:
+        ReadResilientGroup(attributes.Nested(), nexthop);
+        break;
       default:
         break;
     }
@@ -209,15 +227,25 @@ Result<Event<NexthopObject>> ParseNexthop(const nlmsghdr& message) {
   return Event<NexthopObject>{std::move(nexthop), *removed};
 }
 
-std::uint32_t ParseNexthopBucket(const nlmsghdr& message) {
-  if (message.nlmsg_type != RTM_NEWNEXTHOPBUCKET && message.nlmsg_type != RTM_DELNEXTHOPBUCKET) return 0;
+Result<NexthopBucket> ParseNexthopBucket(const nlmsghdr& message) {
+  const auto removed = IsRemoval(message, RTM_NEWNEXTHOPBUCKET, "a nexthop bucket");
+  if (!removed) return tl::make_unexpected(removed.error());
   MessageReader reader(message);
-  std::uint32_t group = 0;
+  NexthopBucket bucket;
   AttributeReader attributes = reader.Attributes(sizeof(nhmsg));
   while (attributes.Next()) {
-    if (attributes.type() == NHA_ID) group = attributes.U32();
+    if (attributes.type() == NHA_ID) {
+      bucket.group = attributes.U32();
+    } else if (attributes.type() == NHA_RES_BUCKET) {
+      AttributeReader fields = attributes.Nested();
+      while (fields.Next()) {
+        if (fields.type() == NHA_RES_BUCKET_INDEX) bucket.index = fields.U16();
+        if (fields.type() == NHA_RES_BUCKET_NH_ID) bucket.nexthop = fields.U32();
+      }
+    }
   }
-  return reader.ok() ? group : 0;
+  if (!reader.ok() || bucket.group == 0) return reader.Malformed("a nexthop bucket");
+  return bucket;
 }
 
 void AppendRuleDump(MessageBuffer& buffer, std::uint32_t seq, Family family) {

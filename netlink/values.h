@@ -8,6 +8,7 @@
 // RT_TABLE_*) stay the kernel's, from <linux/if.h>, <linux/neighbour.h>, <linux/rtnetlink.h>.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -141,8 +142,20 @@ struct NexthopObject {
   bool blackhole = false;
   bool encapsulated = false;           // an lwtunnel
   std::vector<std::uint32_t> group{};  // member ids; empty for a single next hop
+  bool resilient = false;              // a group of `type resilient`: members are chosen by buckets
+  // ... of which one that has not been used for this time may be moved to another member
+  std::chrono::milliseconds idle_timer{};
 
   bool operator==(const NexthopObject&) const = default;
+};
+
+// A bucket of a resilient group, as `ip nexthop bucket show` has it. RTM_NEWNEXTHOPBUCKET.
+struct NexthopBucket {
+  std::uint32_t group = 0;    // its id
+  std::uint16_t index = 0;    // from 0
+  std::uint32_t nexthop = 0;  // id of the member that it leads to
+
+  bool operator==(const NexthopBucket&) const = default;
 };
 
 // `ip rule show`. RTM_NEWRULE. Enough to tell what of a packet a rule looks at (fib_rule_match in net/core/fib_rules.c);

@@ -49,6 +49,17 @@ bool IsOfBridge(const nlmsghdr& message) {
   return reader.Header<rtgenmsg>().rtgen_family == AF_BRIDGE;
 }
 
+// Which packets a bucket stands for nobody says, so it concerns all flows of its group. Buckets move in rows, of hundreds
+// when a member is new: a row is one event.
+void AppendBucket(std::vector<KernelEvent>& events, const nlmsghdr& message) {
+  const auto bucket = netlink::ParseNexthopBucket(message);
+  if (!bucket) return;
+  const auto* last = events.empty() ? nullptr : std::get_if<flow::Change>(&events.back());
+  const auto* nexthop = last == nullptr ? nullptr : std::get_if<flow::NexthopChanged>(last);
+  if (nexthop != nullptr && nexthop->id == bucket->group) return;
+  events.emplace_back(flow::Change{flow::NexthopChanged{bucket->group}});
+}
+
 void ParseInto(std::vector<KernelEvent>& events, const nlmsghdr& message, std::set<IpPrefix>& special) {
   switch (message.nlmsg_type) {
     case RTM_NEWLINK:
@@ -69,8 +80,7 @@ void ParseInto(std::vector<KernelEvent>& events, const nlmsghdr& message, std::s
     case RTM_DELNEXTHOP:
       return Append(events, netlink::ParseNexthop(message));
     case RTM_NEWNEXTHOPBUCKET:
-      events.emplace_back(flow::Change{flow::NexthopChanged{netlink::ParseNexthopBucket(message)}});
-      return;
+      return AppendBucket(events, message);
     case RTM_NEWRULE:
     case RTM_DELRULE:
       return Append(events, netlink::ParseRule(message));

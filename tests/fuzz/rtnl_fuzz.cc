@@ -51,7 +51,8 @@ void ParseAsEverything(const nlmsghdr& message) {
       ParseRule(message), [](const Rule& rule) { return rule.family != Family::kNone; }, "a rule has a family");
   Require(ParseChain(message) || !ParseChain(message).error().doing.empty(), "an error says what was being done");
   Require(ParsePolicy(message) || !ParsePolicy(message).error().doing.empty(), "an error says what was being done");
-  static_cast<void>(ParseNexthopBucket(message));
+  const auto bucket = ParseNexthopBucket(message);
+  Require(bucket ? bucket->group != 0 : !bucket.error().doing.empty(), "a bucket is of a group");
   Check<Qdisc>(
       ParseQdisc(message), [](const Qdisc& qdisc) { return qdisc.kind.find('\0') == std::string::npos; },
       "a kind ends with its zero");

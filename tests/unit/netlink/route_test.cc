@@ -248,12 +248,26 @@ TEST(Rules, AreObscureWhereTheyLookAtMoreThanAPacket) {
   }
 }
 
-TEST(Nexthops, ABucketNamesItsGroup) {
+TEST(Nexthops, AGroupIsResilientByItsTimers) {
+  const auto group = ParseNexthop(Captured(captured::kNexthopResilient).header());
+  ASSERT_TRUE(group);
+  const NexthopObject expected{
+      .id = 20, .group = {11, 12}, .resilient = true, .idle_timer = std::chrono::milliseconds(2000)};
+  EXPECT_EQ(group->value, expected);
+  EXPECT_FALSE(ParseNexthop(Captured(captured::kNexthopGroup).header())->value.resilient);
+}
+
+TEST(Nexthops, ABucketNamesItsGroupAndItsMember) {
+  const auto bucket = ParseNexthopBucket(Captured(captured::kNexthopBucket).header());
+  ASSERT_TRUE(bucket);
+  EXPECT_EQ(*bucket, (NexthopBucket{.group = 20, .index = 2, .nexthop = 12}));
+  EXPECT_EQ(ParseNexthopBucket(Captured(captured::kNexthop).header()).error().code, EINVAL);
+}
+
+TEST(Nexthops, ABucketOfNoGroupIsMalformed) {
   MessageBuffer buffer;
   buffer.Begin(RTM_NEWNEXTHOPBUCKET, 0, 1, nhmsg{});
-  buffer.PutU32(NHA_ID, 20);
-  EXPECT_EQ(ParseNexthopBucket(buffer.header(0)), 20u);
-  EXPECT_EQ(ParseNexthopBucket(Captured(captured::kNexthop).header()), 0u);
+  EXPECT_EQ(ParseNexthopBucket(buffer.header(0)).error().code, EBADMSG);
 }
 
 }  // namespace

@@ -45,13 +45,13 @@ TEST_P(Damage, ByTruncationIsSurvived) { ForEachTruncation(Captured(GetParam()).
 INSTANTIATE_TEST_SUITE_P(Captured, Damage,
                          ::testing::Values(captured::kBridgePort, captured::kAddressV4, captured::kAddressV6,
                                            captured::kNeighV4, captured::kRuleFrom, captured::kNexthopGroup,
-                                           captured::kClsact, captured::kRouteMultipath, captured::kRouteViaIpv6,
-                                           captured::kRouteEncap, captured::kRouteV6Multipath, captured::kRouteBgp,
-                                           captured::kRoutedFlow, captured::kIpv6FlowWithPorts, captured::kTaggedFlow,
-                                           captured::kTtlGuard, captured::kTerseFlow, captured::kBpfFilter,
-                                           captured::kTcRoutedFlow, captured::kForwardChain, captured::kNetdevChain,
-                                           captured::kForwardPolicy, captured::kPortOfBridge, captured::kVlanTaken,
-                                           captured::kStation));
+                                           captured::kNexthopResilient, captured::kNexthopBucket, captured::kClsact,
+                                           captured::kRouteMultipath, captured::kRouteViaIpv6, captured::kRouteEncap,
+                                           captured::kRouteV6Multipath, captured::kRouteBgp, captured::kRoutedFlow,
+                                           captured::kIpv6FlowWithPorts, captured::kTaggedFlow, captured::kTtlGuard,
+                                           captured::kTerseFlow, captured::kBpfFilter, captured::kTcRoutedFlow,
+                                           captured::kForwardChain, captured::kNetdevChain, captured::kForwardPolicy,
+                                           captured::kPortOfBridge, captured::kVlanTaken, captured::kStation));
 
 TEST(Truncation, OfAFilterNeverYieldsACompleteOne) {
   const Message whole = Captured(captured::kRoutedFlow);
