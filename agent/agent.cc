@@ -66,6 +66,9 @@ struct Agent::Counters {
                                                      "station.")),
         refresh_failures(registry.AddAtomicCounter("dpuflow_neighbour_refresh_failures_total",
                                                    "Times that the kernel could not be told so.")),
+        bucket_lookups(registry.AddCounter(
+            "dpuflow_bucket_lookups_total",
+            "Lookups that keep buckets of resilient nexthop groups in use while hardware sends by them.")),
         insert_latency(
             registry.AddHistogram("dpuflow_operation_microseconds", "From an operation's issue to its acknowledgement.",
                                   {100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 500000, 1000000})) {}
@@ -77,6 +80,7 @@ struct Agent::Counters {
   metrics::AtomicCounter& refreshed;
   metrics::AtomicCounter& refreshed_stations;
   metrics::AtomicCounter& refresh_failures;
+  metrics::Counter& bucket_lookups;
   metrics::Histogram& insert_latency;
 };
 
@@ -198,13 +202,14 @@ void Agent::Advance() {
   TellSources();
   TellUses();
   TellStations(now);
+  KeepBuckets();
   IssueOperations(now);
   ports_->Advance(now);
   CheckReady();
   AnswerSyncs(now);
   if (ports_->done() && stopped_callback_) std::exchange(stopped_callback_, nullptr)(!left_something_);
   const bool work_left = pipeline_.questions_waiting() > 0 || (pipeline_.operations_waiting() > 0 && unsent_.empty()) ||
-                         kernel_events_.size() > 0 || reports_.size() > 0;
+                         kernel_events_.size() > 0 || reports_.size() > 0 || !bucket_keeper_.empty();
   if (work_left) Schedule();
 }
 
@@ -366,6 +371,7 @@ void Agent::OnTick(TimePoint now) {
   ReadSysctls(now);
   pipeline_.OnTick(now);
   auditor_->OnTick(now);
+  if (config_.keep_alive) bucket_keeper_.OnTick(nexthops_, pipeline_.flows(), now);
   log::FlushSuppressed();
   Schedule();
 }
@@ -454,6 +460,17 @@ void Agent::TellStations(TimePoint now) {
     }
     refreshed_stations_[use.station] = now;
   }
+}
+
+void Agent::KeepBuckets() {
+  std::vector<flow::Question> questions;
+  for (const flow::FlowId id : bucket_keeper_.Take(kQuestionsPerTurn)) {
+    if (auto question = pipeline_.AuditQuestion(id)) questions.push_back(std::move(*question));
+  }
+  if (questions.empty()) return;
+  const kernel::DecisionPorts ports = ports_->ForDecisions(config_.ingress_mtu);
+  resolver_->LookUp(questions, Context(ports));
+  counters_->bucket_lookups.Add(questions.size());
 }
 
 void Agent::IssueOperations(TimePoint now) {

@@ -30,6 +30,7 @@
 #include "agent/explain.h"
 #include "agent/flow/pipeline.h"
 #include "agent/kernel/bridge_mirror.h"
+#include "agent/kernel/bucket_keeper.h"
 #include "agent/kernel/mirror.h"
 #include "agent/kernel/neigh_refresher.h"
 #include "agent/kernel/resolver.h"
@@ -132,6 +133,7 @@ class Agent final : private PortListener, private AuditHost {
   void TellSources();
   void TellUses();
   void TellStations(TimePoint now);
+  void KeepBuckets();
   void ResolveSome(TimePoint now);
   void IssueOperations(TimePoint now);
   void AnswerSyncs(TimePoint now);
@@ -171,6 +173,7 @@ class Agent final : private PortListener, private AuditHost {
   kernel::AddressMirror addresses_;
   kernel::NeighMirror neighs_;
   kernel::NexthopMirror nexthops_;
+  kernel::BucketKeeper bucket_keeper_;
   kernel::RuleMirror rules_;
   kernel::SpecialRouteMirror special_routes_;
   kernel::BridgeMirror bridges_;

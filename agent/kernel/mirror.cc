@@ -153,6 +153,14 @@ std::vector<netlink::NexthopObject> NexthopMirror::Members(std::uint32_t id) con
   return members;
 }
 
+std::vector<netlink::NexthopObject> NexthopMirror::Resilient() const {
+  std::vector<netlink::NexthopObject> groups;
+  for (const auto& [id, nexthop] : nexthops_) {
+    if (nexthop.resilient && nexthop.idle_timer.count() > 0) groups.push_back(nexthop);
+  }
+  return groups;
+}
+
 // ---- routes with a TOS or an MTU ------------------------------------------------------------------------------------
 
 bool IsSpecial(const netlink::Route& route) {

@@ -55,6 +55,8 @@ class NexthopMirror {
   Changes Reset(const std::vector<netlink::NexthopObject>& all);
   // The object and, of a group, its members. Empty: it is not there.
   [[nodiscard]] std::vector<netlink::NexthopObject> Members(std::uint32_t id) const;
+  // The resilient groups that move idle buckets.
+  [[nodiscard]] std::vector<netlink::NexthopObject> Resilient() const;
   [[nodiscard]] std::size_t size() const { return nexthops_.size(); }
 
  private:

@@ -102,6 +102,13 @@ Insight Resolver::Inspect(const flow::Question& question, const DecisionContext&
   return insight;
 }
 
+void Resolver::LookUp(std::span<const flow::Question> questions, const DecisionContext& context) {
+  std::vector<PathQuery> queries;
+  queries.reserve(questions.size());
+  for (const flow::Question& question : questions) queries.push_back(QueryOf(question.miss, context));
+  (void)LookUpPaths(queries);
+}
+
 PathQuery Resolver::QueryOf(const flow::Miss& miss, const DecisionContext& context) const {
   PathQuery query;
   query.ingress = IngressOf(miss, context.topology);

@@ -35,6 +35,8 @@ class Resolver {
   std::vector<flow::Answer> Resolve(std::span<const flow::Question> questions, const DecisionContext& context);
   // The same for people, with what the answer comes from.
   Insight Inspect(const flow::Question& question, const DecisionContext& context);
+  // Looks the paths up as forwarding would, and forgets them: for what a lookup leaves behind in the kernel (bucket_keeper.h).
+  void LookUp(std::span<const flow::Question> questions, const DecisionContext& context);
 
  private:
   Resolver(Classifier& classifier, netlink::Socket socket, DecisionSettings settings)

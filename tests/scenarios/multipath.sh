@@ -48,7 +48,7 @@ entry_paths() {
 # kernel_paths FROM TO FIRST COUNT: by lookups without a packet.
 kernel_paths() {
   local port
-  ip -j neigh show dev p0 | gojq -r '.[] | select(.lladdr) | "\(.dst) \(.lladdr)"' >/run/lab/routers
+  ip -j neigh show | gojq -r '.[] | select(.lladdr) | "\(.dst) \(.lladdr)"' >/run/lab/routers
   for ((port = $3; port < $3 + $4; port++)); do
     printf 'route get %s from %s iif pf0vf0 ipproto udp sport %d dport 7000\n' "$2" "$1" "$port"
   done | ip -batch - | grep -o ' via [^ ]*' | awk -v first="$3" '

@@ -149,6 +149,19 @@ TEST(NexthopMirror, AGroupHasItsMembersAsLongAsTheyAreThere) {
   EXPECT_TRUE(mirror.Reset({{.id = 11, .ifindex = 2}, {.id = 20, .group = {11, 12}}}).empty()) << "nothing new";
 }
 
+TEST(NexthopMirror, KnowsTheResilientGroupsThatHaveATimer) {
+  using std::chrono::seconds;
+  NexthopMirror mirror;
+  mirror.Reset({{.id = 11, .ifindex = 2},
+                {.id = 20, .group = {11}},
+                {.id = 21, .group = {11}, .resilient = true, .idle_timer = seconds(120)},
+                {.id = 22, .group = {11}, .resilient = true}});
+  ASSERT_EQ(mirror.Resilient().size(), 1u);
+  EXPECT_EQ(mirror.Resilient()[0].id, 21u);
+  mirror.Apply({{.id = 21}, true});
+  EXPECT_TRUE(mirror.Resilient().empty());
+}
+
 TEST(SpecialRouteMirror, RoutesForATosConcernTheirDestinationsUntilTheyGo) {
   SpecialRouteMirror mirror;
   netlink::Route route;
