@@ -113,6 +113,32 @@ static bool labnic_same_switch(struct labnic *nic, struct net_device *dev)
 	return !dev_get_port_parent_id(dev, &id, true) && netdev_phys_item_id_same(&id, &nic->switch_id);
 }
 
+/*
+ * Whether hardware reaches one port from another, as mlx5e_is_valid_eswitch_fwd_dev has it: within a
+ * switch always; to the other switch of the card from VF to VF (merged_eswitch), and from anywhere in
+ * multiport mode. From uplink to uplink never, but by hairpin to itself.
+ */
+static int labnic_check_reach(const struct labnic_port *from, const struct labnic_port *to,
+			      struct netlink_ext_ack *extack)
+{
+	bool vfs = from->index >= LABNIC_VF0 && to->index >= LABNIC_VF0;
+
+	if (from->nic != to->nic && !vfs && !READ_ONCE(labnic_multiport)) {
+		labnic_refuse(extack, "devices are not on same switch HW, can't offload forwarding");
+		return -EOPNOTSUPP;
+	}
+	if (from->index == LABNIC_UPLINK && to->index == LABNIC_UPLINK &&
+	    (from != to || !READ_ONCE(labnic_hairpin))) {
+		labnic_refuse(extack, "devices are both uplink, can't offload forwarding");
+		return -EOPNOTSUPP;
+	}
+	if (from == to && to->index != LABNIC_UPLINK) {
+		labnic_refuse(extack, "can't forward from a VF to itself");
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
 static int labnic_check_output(struct labnic_parse *parse, struct net_device *dev)
 {
 	unsigned int i;
@@ -154,23 +180,18 @@ static int labnic_parse_output(struct labnic_parse *parse, enum labnic_op op, st
 			return err;
 		dev = vlan_dev_real_dev(dev);
 	}
-	to = labnic_port_of_rep(parse->port->nic, dev);
+	to = labnic_port_of_rep(dev);
 	if (!to) {
 		labnic_refuse(parse->extack, "devices are not on same switch HW, can't offload forwarding");
 		return -EOPNOTSUPP;
 	}
-	if (to == parse->port && to->index == LABNIC_UPLINK && !READ_ONCE(labnic_hairpin)) {
-		labnic_refuse(parse->extack, "devices are both uplink, can't offload forwarding");
-		return -EOPNOTSUPP;
-	}
-	if (to == parse->port && to->index != LABNIC_UPLINK) {
-		labnic_refuse(parse->extack, "can't forward from a VF to itself");
-		return -EOPNOTSUPP;
-	}
+	err = labnic_check_reach(parse->port, to, parse->extack);
+	if (err)
+		return err;
 	action = labnic_push_action(parse, op);
 	if (!action)
 		return -ENOSPC;
-	action->port = to->index;
+	action->port = to;
 	parse->forward = true;
 	parse->rule->forwards = true;
 	return 0;

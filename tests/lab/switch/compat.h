@@ -52,6 +52,22 @@ static inline int labnic_info_driver(struct devlink_info_req *req)
 }
 #endif
 
+/* The function by which devlink sets a parameter, from one that takes what is needed. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#define LABNIC_PARAM_SET(name, set_to)                                                                   \
+	static int name(struct devlink *devlink, u32 id, struct devlink_param_gset_ctx *ctx,             \
+			struct netlink_ext_ack *extack)                                                  \
+	{                                                                                                \
+		return set_to(ctx->val.vbool, extack);                                                   \
+	}
+#else
+#define LABNIC_PARAM_SET(name, set_to)                                                                   \
+	static int name(struct devlink *devlink, u32 id, struct devlink_param_gset_ctx *ctx)             \
+	{                                                                                                \
+		return set_to(ctx->val.vbool, NULL);                                                     \
+	}
+#endif
+
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
 #include <linux/unaligned.h>
 

@@ -31,34 +31,33 @@ static void labnic_up(struct labnic_port *port, struct sk_buff *skb, atomic64_t 
 }
 
 /* Out of another port's far side. Takes the skb if it returns true. */
-static bool labnic_out(struct labnic_port *from, u16 to, struct sk_buff *skb, enum labnic_drop *reason)
+static bool labnic_out(struct labnic_port *to, struct sk_buff *skb, enum labnic_drop *reason)
 {
-	struct labnic_port *port = from->nic->ports[to];
-	struct net_device *far = rcu_dereference(port->far);
+	struct net_device *far = rcu_dereference(to->far);
 
 	*reason = LABNIC_DROP_NO_PORT;
 	if (!far || !labnic_end_receive(far, skb, reason))
 		return false;
-	atomic64_inc(&port->totals.received);
+	atomic64_inc(&to->totals.received);
 	return true;
 }
 
-static void labnic_redirect(struct labnic_port *port, u16 to, struct sk_buff *skb)
+static void labnic_redirect(struct labnic_port *port, struct labnic_port *to, struct sk_buff *skb)
 {
 	enum labnic_drop reason;
 
-	if (labnic_out(port, to, skb, &reason))
+	if (labnic_out(to, skb, &reason))
 		atomic64_inc(&port->totals.forwarded);
 	else
 		labnic_drop(port, skb, reason);
 }
 
-static void labnic_mirror(struct labnic_port *port, u16 to, const struct sk_buff *skb)
+static void labnic_mirror(struct labnic_port *port, struct labnic_port *to, const struct sk_buff *skb)
 {
 	struct sk_buff *copy = skb_copy(skb, GFP_ATOMIC);
 	enum labnic_drop reason;
 
-	if (copy && labnic_out(port, to, copy, &reason))
+	if (copy && labnic_out(to, copy, &reason))
 		atomic64_inc(&port->totals.mirrored);
 	else
 		kfree_skb(copy);

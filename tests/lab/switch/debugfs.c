@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /sys/kernel/debug/labnic: what the switch really holds and did, for tests to compare with what
+ * /sys/kernel/debug/labnic, and labnic1 for the second: what the switch really holds and did, for tests to compare with what
  * software believes. README.md gives the format.
  *
  * rules is walked slot by slot, so what it shows is where entries are, not where they were put. The
@@ -190,7 +190,7 @@ static const struct file_operations labnic_reset_fops = {
 
 void labnic_debugfs_create(struct labnic *nic)
 {
-	nic->debugfs = debugfs_create_dir("labnic", NULL);
+	nic->debugfs = debugfs_create_dir(nic->pf ? "labnic1" : "labnic", NULL);
 	debugfs_create_file("rules", 0400, nic->debugfs, nic, &labnic_rules_fops);
 	debugfs_create_file("totals", 0400, nic->debugfs, nic, &labnic_totals_fops);
 	debugfs_create_file("port_add", 0200, nic->debugfs, nic, &labnic_port_add_fops);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What devlink shows of the NIC: one instance, its eswitch mode, and a port per representor with the
- * flavour and numbers that a BlueField's ECPF gives them: the host is controller 1, and external.
+ * What devlink shows of a switch: an instance, its eswitch mode, and a port per representor with the
+ * flavour and numbers that a BlueField's ECPF gives them: the host is controller 1, and external. The
+ * parameter esw_multiport, one for the whole card, is mlx5's.
  */
 #include "labnic.h"
 
@@ -70,6 +71,51 @@ static const struct devlink_ops labnic_devlink_ops = {
 	.info_get = labnic_info_get,
 };
 
+/* ---- esw_multiport ---- */
+
+bool labnic_multiport;
+
+static int labnic_multiport_get(struct devlink *devlink, u32 id, struct devlink_param_gset_ctx *ctx)
+{
+	ctx->val.vbool = labnic_multiport;
+	return 0;
+}
+
+/* Counts for rules that come; those that are in stay. */
+static int labnic_multiport_set_to(bool on, struct netlink_ext_ack *extack)
+{
+	if (labnic_uplinks < 2) {
+		labnic_refuse(extack, "Failed to set multiport eswitch");
+		return -EOPNOTSUPP;
+	}
+	WRITE_ONCE(labnic_multiport, on);
+	return 0;
+}
+
+LABNIC_PARAM_SET(labnic_multiport_set, labnic_multiport_set_to)
+
+static const struct devlink_param labnic_params[] = {
+	DEVLINK_PARAM_DRIVER(DEVLINK_PARAM_GENERIC_ID_MAX + 1, "esw_multiport", DEVLINK_PARAM_TYPE_BOOL,
+			     BIT(DEVLINK_PARAM_CMODE_RUNTIME), labnic_multiport_get, labnic_multiport_set,
+			     NULL),
+};
+
+/* Shows the instance to users. */
+int labnic_devlink_register(struct labnic *nic)
+{
+	int err = devlink_params_register(nic->devlink, labnic_params, ARRAY_SIZE(labnic_params));
+
+	if (!err)
+		devlink_register(nic->devlink);
+	return err;
+}
+
+void labnic_devlink_unregister(struct labnic *nic)
+{
+	devlink_unregister(nic->devlink);
+	devlink_params_unregister(nic->devlink, labnic_params, ARRAY_SIZE(labnic_params));
+}
+
 struct labnic *labnic_devlink_create(struct device *parent)
 {
 	struct devlink *devlink = devlink_alloc(&labnic_devlink_ops, sizeof(struct labnic), parent);
@@ -87,7 +133,7 @@ int labnic_devlink_port_add(struct labnic_port *port)
 	struct devlink_port *dp = &port->devlink_port;
 	struct devlink_port_attrs attrs = {
 		.flavour = DEVLINK_PORT_FLAVOUR_PHYSICAL,
-		.phys.port_number = 0,
+		.phys.port_number = port->nic->pf,
 		.switch_id = port->nic->switch_id,
 	};
 
@@ -96,9 +142,9 @@ int labnic_devlink_port_add(struct labnic_port *port)
 	if (port->index == LABNIC_UPLINK)
 		devlink_port_attrs_set(dp, &attrs);
 	else if (port->index == LABNIC_PF)
-		devlink_port_attrs_pci_pf_set(dp, 1, 0, true);
+		devlink_port_attrs_pci_pf_set(dp, 1, port->nic->pf, true);
 	else
-		devlink_port_attrs_pci_vf_set(dp, 1, 0, port->index - LABNIC_VF0, true);
+		devlink_port_attrs_pci_vf_set(dp, 1, port->nic->pf, port->index - LABNIC_VF0, true);
 	labnic_devlink_show_switch(port);
 	return devl_port_register(port->nic->devlink, dp, port->index);
 }

@@ -19,6 +19,9 @@
  * miss, comes up the rep. A packet that software sends on a rep leaves by the far side and is not
  * looked up. Packets are copied on the way, as by DMA: no skb metadata survives the wire.
  *
+ * With uplinks=2 the card has two such switches, one for each of its PCI functions, with p0 and p1 as
+ * their uplinks. Both have the same switch id; what may go from one to the other is in action.c.
+ *
  * Locks, outermost first:
  *   devlink instance lock  ports come and go; the eswitch's mode
  *   rtnl                   netdevs are registered and unregistered
@@ -43,6 +46,7 @@
 
 #include "compat.h"
 
+#define LABNIC_MAX_UPLINKS 2
 #define LABNIC_MAX_VFS 126
 #define LABNIC_MAX_PORTS (LABNIC_MAX_VFS + 2)	/* + uplink + the host's PF */
 #define LABNIC_UPLINK 0		/* port numbers, also the devlink port index */
@@ -183,7 +187,7 @@ struct labnic_action {
 			u16 vid;
 			u8 pcp;
 		} vlan;
-		u16 port;
+		struct labnic_port *port;	/* outlives the rule; its netdevs may not */
 		u32 chain;
 		u32 csum_flags;
 	};
@@ -322,10 +326,10 @@ void labnic_port_free(struct labnic_port *port);
 int labnic_port_add(struct labnic_port *port);
 void labnic_port_del(struct labnic_port *port);
 bool labnic_port_present(struct labnic_port *port);
-struct labnic_port *labnic_port_of_rep(struct labnic *nic, const struct net_device *dev);
+struct labnic_port *labnic_port_of_rep(const struct net_device *dev);
 bool labnic_end_receive(struct net_device *dev, struct sk_buff *skb, enum labnic_drop *reason);
 
-/* ---- The NIC (main.c) ---- */
+/* ---- One switch, a PCI function of the card (main.c) ---- */
 
 #define LABNIC_MAX_CHAIN_TOTALS 8	/* chains with totals of their own; the last takes the rest */
 
@@ -341,6 +345,7 @@ struct labnic_totals {
 enum labnic_domain { LABNIC_RX, LABNIC_TX, LABNIC_DOMAINS };
 
 struct labnic {
+	u8 pf;				/* 0: p0 is its uplink, 1: p1 */
 	struct devlink *devlink;
 	struct device *parent;
 	struct labnic_port *ports[LABNIC_MAX_PORTS];
@@ -358,7 +363,9 @@ struct labnic {
 };
 
 /* Knobs; writable ones are read with READ_ONCE at each use. */
+extern unsigned int labnic_uplinks;
 extern unsigned int labnic_num_vfs;
+extern unsigned int labnic_num_vfs1;
 extern unsigned int labnic_capacity;
 extern unsigned int labnic_max_counters;
 extern unsigned int labnic_insert_latency_us;
@@ -368,6 +375,7 @@ extern unsigned int labnic_max_modify_actions;
 extern bool labnic_exact_only;
 extern bool labnic_chains;
 extern bool labnic_ignore_flow_level;
+extern bool labnic_multiport;	/* devlink's esw_multiport, for both switches */
 extern bool labnic_hairpin;
 extern bool labnic_pack;
 extern bool labnic_rss;
@@ -381,6 +389,8 @@ extern char labnic_refuse_action[32];
 /* ---- The rest, one door each ---- */
 
 struct labnic *labnic_devlink_create(struct device *parent);
+int labnic_devlink_register(struct labnic *nic);
+void labnic_devlink_unregister(struct labnic *nic);
 int labnic_devlink_port_add(struct labnic_port *port);
 void labnic_devlink_port_del(struct labnic_port *port);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The module's knobs, and the one NIC: made at load, taken apart at unload.
+ * The module's knobs, and the card: one switch or two, made at load, taken apart at unload.
  *
  * Knobs marked "run time" may be written in /sys/module/labnic/parameters at any moment and count from
  * the next insertion on. README.md explains them.
@@ -9,9 +9,17 @@
 
 #include "labnic.h"
 
+unsigned int labnic_uplinks = 1;
+module_param_named(uplinks, labnic_uplinks, uint, 0444);
+MODULE_PARM_DESC(uplinks, "switches of the card, each with an uplink: 1 or 2 (default 1)");
+
 unsigned int labnic_num_vfs = 4;
 module_param_named(num_vfs, labnic_num_vfs, uint, 0444);
 MODULE_PARM_DESC(num_vfs, "VFs at load (default 4)");
+
+unsigned int labnic_num_vfs1 = 1;
+module_param_named(num_vfs1, labnic_num_vfs1, uint, 0444);
+MODULE_PARM_DESC(num_vfs1, "the same of the second switch (default 1)");
 
 unsigned int labnic_capacity = 65536;
 module_param_named(capacity, labnic_capacity, uint, 0644);
@@ -86,18 +94,18 @@ module_param_string(refuse_action, labnic_refuse_action, sizeof(labnic_refuse_ac
 MODULE_PARM_DESC(refuse_action, "refuse rules with this action, a name as in debugfs (default none)");
 
 /*
- * A bus of our own gives the device a handle like a PCI function's, "labnic/0000:03:00.0": tools that
+ * A bus of our own gives the devices handles like PCI functions', "labnic/0000:03:00.0": tools that
  * take handles apart meet the colons that they meet in the field.
  */
 static struct bus_type labnic_bus = { .name = "labnic" };
-static struct labnic *labnic_nic;
+static struct labnic *labnic_nics[LABNIC_MAX_UPLINKS];
 
 static void labnic_device_release(struct device *dev)
 {
 	kfree(dev);
 }
 
-static struct device *labnic_device_create(void)
+static struct device *labnic_device_create(unsigned int pf)
 {
 	struct device *dev = kzalloc(sizeof(*dev), GFP_KERNEL);
 	int err;
@@ -107,7 +115,7 @@ static struct device *labnic_device_create(void)
 	dev->bus = &labnic_bus;
 	dev->release = labnic_device_release;
 	device_initialize(dev);
-	err = dev_set_name(dev, "0000:03:00.0");
+	err = dev_set_name(dev, "0000:03:00.%u", pf);
 	if (!err)
 		err = device_add(dev);
 	if (err) {
@@ -117,34 +125,63 @@ static struct device *labnic_device_create(void)
 	return dev;
 }
 
-static void labnic_destroy(struct labnic *nic)
+/* Takes the ports away, and their rules with them, which may lead to the other switch's ports. */
+static void labnic_close(struct labnic *nic)
 {
-	struct devlink *devlink = nic->devlink;
 	int i;
 
-	labnic_debugfs_remove(nic);
-	devlink_unregister(devlink);
-	devl_lock(devlink);
+	devl_lock(nic->devlink);
 	for (i = LABNIC_MAX_PORTS - 1; i >= 0; i--)
 		if (nic->ports[i] && labnic_port_present(nic->ports[i]))
 			labnic_port_del(nic->ports[i]);
-	devl_unlock(devlink);
+	devl_unlock(nic->devlink);
 	cancel_delayed_work_sync(&nic->sampler);
+}
+
+static void labnic_free(struct labnic *nic)
+{
+	struct device *parent = nic->parent;
+	int i;
+
 	for (i = 0; i < LABNIC_MAX_PORTS; i++)
 		if (nic->ports[i])
 			labnic_port_free(nic->ports[i]);
-	devlink_free(devlink);
+	devlink_free(nic->devlink);
+	device_unregister(parent);
 }
 
-static int labnic_create(struct device *parent)
+static int labnic_open(struct labnic *nic)
 {
-	struct labnic *nic = labnic_devlink_create(parent);
+	unsigned int vfs = nic->pf ? labnic_num_vfs1 : labnic_num_vfs;
 	int err = 0;
 	int i;
 
-	if (IS_ERR(nic))
-		return PTR_ERR(nic);
-	labnic_nic = nic;
+	devl_lock(nic->devlink);
+	for (i = 0; i < LABNIC_MAX_PORTS && !err; i++) {
+		nic->ports[i] = labnic_port_alloc(nic, i);
+		if (!nic->ports[i])
+			err = -ENOMEM;
+		else if (i < LABNIC_VF0 + vfs)
+			err = labnic_port_add(nic->ports[i]);
+	}
+	devl_unlock(nic->devlink);
+	return err;
+}
+
+static struct labnic *labnic_create(unsigned int pf)
+{
+	struct device *parent = labnic_device_create(pf);
+	struct labnic *nic;
+	int i;
+
+	if (IS_ERR(parent))
+		return ERR_CAST(parent);
+	nic = labnic_devlink_create(parent);
+	if (IS_ERR(nic)) {
+		device_unregister(parent);
+		return nic;
+	}
+	nic->pf = pf;
 	nic->parent = parent;
 	for (i = 0; i < LABNIC_DOMAINS; i++)
 		mutex_init(&nic->domain[i]);
@@ -153,56 +190,76 @@ static int labnic_create(struct device *parent)
 	INIT_DELAYED_WORK(&nic->sampler, labnic_sample);
 	nic->switch_id.id_len = 8;
 	memcpy(nic->switch_id.id, "\x02\x4c\x41\x42\x4e\x49\x43\x00", 8);
+	return nic;
+}
 
-	devl_lock(nic->devlink);
-	for (i = 0; i < LABNIC_MAX_PORTS && !err; i++) {
-		nic->ports[i] = labnic_port_alloc(nic, i);
-		if (!nic->ports[i])
-			err = -ENOMEM;
-		else if (i < LABNIC_VF0 + labnic_num_vfs)
-			err = labnic_port_add(nic->ports[i]);
+/* What was made of the card, the last first. */
+static void labnic_destroy(void)
+{
+	int i;
+
+	for (i = LABNIC_MAX_UPLINKS - 1; i >= 0; i--) {
+		if (!labnic_nics[i])
+			continue;
+		labnic_debugfs_remove(labnic_nics[i]);
+		labnic_devlink_unregister(labnic_nics[i]);
+		labnic_close(labnic_nics[i]);
 	}
-	devl_unlock(nic->devlink);
-	devlink_register(nic->devlink);
-	labnic_debugfs_create(nic);
+	for (i = 0; i < LABNIC_MAX_UPLINKS; i++)
+		if (labnic_nics[i])
+			labnic_free(labnic_nics[i]);
+}
+
+static int labnic_start(unsigned int pf)
+{
+	struct labnic *nic = labnic_create(pf);
+	int err;
+
+	if (IS_ERR(nic))
+		return PTR_ERR(nic);
+	err = labnic_open(nic);
+	if (!err)
+		err = labnic_devlink_register(nic);
 	if (err) {
-		labnic_destroy(nic);
+		labnic_close(nic);
+		labnic_free(nic);
 		return err;
 	}
+	labnic_nics[pf] = nic;
+	labnic_debugfs_create(nic);
 	schedule_delayed_work(&nic->sampler, msecs_to_jiffies(labnic_counter_period_ms));
 	return 0;
 }
 
 static int __init labnic_init(void)
 {
-	struct device *dev;
+	unsigned int i;
 	int err;
 
-	if (labnic_num_vfs > LABNIC_MAX_VFS) {
-		pr_err("num_vfs is %u: expected at most %u\n", labnic_num_vfs, LABNIC_MAX_VFS);
+	if (labnic_num_vfs > LABNIC_MAX_VFS || labnic_num_vfs1 > LABNIC_MAX_VFS) {
+		pr_err("num_vfs is %u, num_vfs1 %u: expected at most %u\n", labnic_num_vfs, labnic_num_vfs1,
+		       LABNIC_MAX_VFS);
+		return -EINVAL;
+	}
+	if (!labnic_uplinks || labnic_uplinks > LABNIC_MAX_UPLINKS) {
+		pr_err("uplinks is %u: expected 1 to %u\n", labnic_uplinks, LABNIC_MAX_UPLINKS);
 		return -EINVAL;
 	}
 	err = bus_register(&labnic_bus);
 	if (err)
 		return err;
-	dev = labnic_device_create();
-	err = PTR_ERR_OR_ZERO(dev);
-	if (!err) {
-		err = labnic_create(dev);
-		if (err)
-			device_unregister(dev);
-	}
-	if (err)
+	for (i = 0; i < labnic_uplinks && !err; i++)
+		err = labnic_start(i);
+	if (err) {
+		labnic_destroy();
 		bus_unregister(&labnic_bus);
+	}
 	return err;
 }
 
 static void __exit labnic_exit(void)
 {
-	struct device *parent = labnic_nic->parent;
-
-	labnic_destroy(labnic_nic);
-	device_unregister(parent);
+	labnic_destroy();
 	bus_unregister(&labnic_bus);
 	rcu_barrier();
 }

@@ -280,17 +280,19 @@ static const struct ethtool_ops labnic_ethtool_ops = {
 
 /* ---- Coming and going ---- */
 
-static void labnic_names(u16 index, char *rep, char *far)
+static void labnic_names(const struct labnic *nic, u16 index, char *rep, char *far)
 {
+	unsigned int vf = index - LABNIC_VF0;
+
 	if (index == LABNIC_UPLINK) {
-		strscpy(rep, "p0", IFNAMSIZ);
-		strscpy(far, "wire0", IFNAMSIZ);
+		snprintf(rep, IFNAMSIZ, "p%u", nic->pf);
+		snprintf(far, IFNAMSIZ, "wire%u", nic->pf);
 	} else if (index == LABNIC_PF) {
-		strscpy(rep, "pf0hpf", IFNAMSIZ);
-		strscpy(far, "host0", IFNAMSIZ);
+		snprintf(rep, IFNAMSIZ, "pf%uhpf", nic->pf);
+		snprintf(far, IFNAMSIZ, "host%u", nic->pf);
 	} else {
-		snprintf(rep, IFNAMSIZ, "pf0vf%u", (unsigned int)index - LABNIC_VF0);
-		snprintf(far, IFNAMSIZ, "vf%u", (unsigned int)index - LABNIC_VF0);
+		snprintf(rep, IFNAMSIZ, "pf%uvf%u", nic->pf, vf);
+		snprintf(far, IFNAMSIZ, nic->pf ? "p1vf%u" : "vf%u", vf);
 	}
 }
 
@@ -303,7 +305,7 @@ struct labnic_port *labnic_port_alloc(struct labnic *nic, u16 index)
 		return NULL;
 	port->nic = nic;
 	port->index = index;
-	labnic_names(index, port->name, far);
+	labnic_names(nic, index, port->name, far);
 	if (rhashtable_init(&port->rules, &labnic_by_cookie)) {
 		kfree(port);
 		return NULL;
@@ -323,14 +325,9 @@ bool labnic_port_present(struct labnic_port *port)
 }
 
 /* The port whose representor dev is, or NULL. Under rtnl or RCU, or while dev cannot go away. */
-struct labnic_port *labnic_port_of_rep(struct labnic *nic, const struct net_device *dev)
+struct labnic_port *labnic_port_of_rep(const struct net_device *dev)
 {
-	struct labnic_port *port;
-
-	if (dev->netdev_ops != &labnic_rep_ops)
-		return NULL;
-	port = ((struct labnic_end *)netdev_priv(dev))->port;
-	return port->nic == nic ? port : NULL;
+	return dev->netdev_ops == &labnic_rep_ops ? ((struct labnic_end *)netdev_priv(dev))->port : NULL;
 }
 
 static struct net_device *labnic_end_alloc(struct labnic_port *port, const char *name, bool rep)
@@ -357,8 +354,8 @@ static struct net_device *labnic_end_alloc(struct labnic_port *port, const char 
 	if (rep)
 		labnic_netns_local(dev);
 	SET_NETDEV_DEV(dev, port->nic->parent);
-	/* Locally administered, and the same at each load: 02:4c:42:<0 far, 1 rep>:<port>. */
-	eth_hw_addr_set(dev, (u8[]){ 0x02, 0x4c, 0x42, rep, 0, port->index });
+	/* Locally administered, and the same at each load: 02:4c:42:<0 far, 1 rep>:<pf>:<port>. */
+	eth_hw_addr_set(dev, (u8[]){ 0x02, 0x4c, 0x42, rep, port->nic->pf, port->index });
 	netif_napi_add(dev, &end->napi, labnic_poll);
 	netif_carrier_off(dev);
 	return dev;
@@ -371,7 +368,7 @@ int labnic_port_add(struct labnic_port *port)
 	struct net_device *rep, *far;
 	int err;
 
-	labnic_names(port->index, rep_name, far_name);
+	labnic_names(port->nic, port->index, rep_name, far_name);
 	rep = labnic_end_alloc(port, rep_name, true);
 	far = labnic_end_alloc(port, far_name, false);
 	if (!rep || !far) {

@@ -85,7 +85,7 @@ static void labnic_show_action(struct seq_file *seq, const struct labnic *nic,
 		break;
 	case LABNIC_MIRROR:
 	case LABNIC_REDIRECT:
-		rep = rcu_dereference(nic->ports[action->port]->rep);
+		rep = rcu_dereference(action->port->rep);
 		seq_printf(seq, ",\"to\":\"%s\",\"ifindex\":%d", rep ? rep->name : "", rep ? rep->ifindex : 0);
 		break;
 	case LABNIC_GOTO:
