@@ -111,7 +111,7 @@ Result<std::unique_ptr<Agent>> Agent::Start(const Config& config, EventLoop& loo
   // First what a user can get wrong, so that the sentence comes before anything is touched.
   auto devlink = kernel::ReadDevlink();
   if (!devlink) return tl::make_unexpected(devlink.error());
-  if (auto chosen = kernel::ChooseSwitch(devlink->eswitches, devlink->ports, config.devlink); !chosen) {
+  if (auto chosen = kernel::ChooseSwitch(devlink->eswitches, config.devlink); !chosen) {
     return tl::make_unexpected(chosen.error());
   }
   ClassifierOptions options;
@@ -298,6 +298,7 @@ void Agent::Apply(kernel::KernelEvent event, TimePoint now) {
     devlink_ = std::move(*devlink);
     ports_changed_ = true;
     ChooseSwitch();
+    ports_->OnDevlink();
   } else if (const auto* barrier = std::get_if<kernel::Barrier>(&event)) {
     barrier_seen_ = barrier->id;
   } else if (const auto* overflow = std::get_if<kernel::Overflow>(&event)) {
@@ -342,6 +343,8 @@ void Agent::Apply(offload::Report report, TimePoint now) {
     left_something_ |= !released->clean;
     ports_->OnReleased(*released, now);
     ports_changed_ = true;  // what was released may be there again already
+  } else if (const auto* tried = std::get_if<offload::RouteTried>(&report)) {
+    ports_->OnRouteTried(*tried, now);
   } else if (const auto* swept = std::get_if<offload::Swept>(&report)) {
     counters_->sweeps.Add();
     pipeline_.OnSweep(swept->port, swept->samples, swept->began);
@@ -417,8 +420,17 @@ std::vector<flow::Answer> Agent::Ask(std::span<const flow::Question> questions) 
 
 kernel::DecisionContext Agent::Context(const kernel::DecisionPorts& ports) const {
   const kernel::Sysctls& sysctls = ports_->sysctls();
-  return {ports,    ports_->topology(), nexthops_,       rules_,          special_routes_,
-          bridges_, forward_path_,      sysctls.hash_v4, sysctls.hash_v6, sysctls.bridge_netfilter};
+  return {ports,
+          ports_->topology(),
+          ports_->reach(),
+          nexthops_,
+          rules_,
+          special_routes_,
+          bridges_,
+          forward_path_,
+          sysctls.hash_v4,
+          sysctls.hash_v6,
+          sysctls.bridge_netfilter};
 }
 
 void Agent::TellSources() {
@@ -482,11 +494,13 @@ void Agent::IssueOperations(TimePoint now) {
 
 void Agent::ChooseSwitch() {
   // Once chosen, a switch is kept as long as it is there: a second one is no reason to let go of the first.
-  const auto still_there = [&](const kernel::Eswitch& eswitch) {
-    return switch_ && eswitch.handle == switch_->handle && eswitch.mode == netlink::EswitchMode::kSwitchdev;
-  };
-  if (std::ranges::any_of(devlink_->eswitches, still_there)) return;
-  auto chosen = kernel::ChooseSwitch(devlink_->eswitches, devlink_->ports, config_.devlink);
+  if (switch_) {
+    if (auto again = kernel::FindSwitch(devlink_->eswitches, switch_->switch_id)) {
+      switch_ = std::move(*again);
+      return;
+    }
+  }
+  auto chosen = kernel::ChooseSwitch(devlink_->eswitches, config_.devlink);
   if (!chosen) {
     if (switch_) log::Warning({}, "{}; everything stays in software", chosen.error());
     switch_.reset();
@@ -499,8 +513,7 @@ void Agent::UpdatePorts(TimePoint now) {
   ports_changed_ = false;
   if (!links_known_ || !devlink_) return;
   std::map<std::uint32_t, kernel::SwitchPort> found;
-  if (switch_) found = kernel::FindPorts(switch_->handle, devlink_->ports, links_);
-  if (switch_ && !found.empty()) switch_->switch_id = found.begin()->second.link.switch_id;
+  if (switch_) found = kernel::FindPorts(*switch_, devlink_->ports, links_);
   std::vector<std::uint32_t> ifindexes;
   for (const auto& [ifindex, port] : found) ifindexes.push_back(ifindex);
   if (!ports_->Update(std::move(found), kernel::Topology(ifindexes, links_, bridges_), now)) return;

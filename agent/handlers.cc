@@ -80,10 +80,12 @@ Json StatusView(const Agent& agent) {
   const auto in_state = [&](PortSlot::State state) { return ports[static_cast<std::size_t>(state)]; };
   Json switches = Json::array();
   if (const auto& chosen = agent.chosen_switch()) {
-    switches.push_back({{"switch_id", chosen->switch_id},
-                        {"devlink", fmt::format("{}/{}", chosen->handle.bus, chosen->handle.device)},
-                        {"eswitch_mode", "switchdev"},
-                        {"chains", true}});
+    for (const netlink::DevlinkHandle& eswitch : chosen->eswitches) {
+      switches.push_back({{"switch_id", chosen->switch_id},
+                          {"devlink", ToString(eswitch)},
+                          {"eswitch_mode", "switchdev"},
+                          {"chains", true}});
+    }
   }
   Json view;
   view["version"] = DPUFLOW_VERSION;

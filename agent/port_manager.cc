@@ -12,6 +12,8 @@ namespace {
 // A port that the backend refused is tried again after this: not every obstacle announces its end.
 constexpr std::chrono::seconds kRetry{10};
 
+kernel::PortKind KindOf(const PortSlot& slot) { return {slot.info.devlink.handle, slot.info.role}; }
+
 }  // namespace
 
 void PortManager::Prepare(PortSlot& slot) {
@@ -19,12 +21,12 @@ void PortManager::Prepare(PortSlot& slot) {
   backend_.Prepare(slot.info.link.ifindex, slot.info.link.name, PeerOf(slot));
 }
 
-// Another port to which this one can route: an uplink rather than any other, and never from one uplink to the next,
-// which NICs refuse. 0: there is none.
+// Another port of its eswitch, to which this one can route: its uplink rather than any other. 0: there is none.
 std::uint32_t PortManager::PeerOf(const PortSlot& slot) const {
   std::uint32_t peer = 0;
   for (const auto& [ifindex, other] : slots_) {
     if (&other == &slot || !other.info.refusal.empty() || other.state == PortSlot::State::kReleasing) continue;
+    if (other.info.devlink.handle != slot.info.devlink.handle) continue;
     if (other.info.role != kernel::PortRole::kUplink) {
       peer = ifindex;
     } else if (slot.info.role != kernel::PortRole::kUplink) {
@@ -138,6 +140,20 @@ void PortManager::OnReleased(const offload::PortReleased& report, flow::TimePoin
   listener_.PortRefused(slot);
 }
 
+void PortManager::TryReach(flow::TimePoint now) {
+  std::map<std::uint32_t, kernel::PortKind> ready;
+  for (const auto& [ifindex, slot] : slots_) {
+    if (slot.state == PortSlot::State::kReady) ready.emplace(ifindex, KindOf(slot));
+  }
+  for (const kernel::Reach::Trial& trial : reach_.TakeTrials(ready, now)) backend_.TryRoute(trial.from, trial.to);
+}
+
+void PortManager::OnRouteTried(const offload::RouteTried& report, flow::TimePoint now) {
+  const bool tells = report.taken || !offload::IsNoVerdict(report.taken.error());
+  const auto verdict = tells ? std::optional(report.taken) : std::nullopt;
+  if (reach_.OnTried({report.port, report.peer}, verdict, now)) pipeline_.OnChange(flow::EverythingChanged{}, now);
+}
+
 void PortManager::OnFootingLost(std::uint32_t ifindex) {
   const auto found = slots_.find(ifindex);
   if (found == slots_.end() || found->second.state != PortSlot::State::kReady) return;
@@ -152,6 +168,7 @@ void PortManager::Advance(flow::TimePoint now) {
     backend_.Release(ifindex);
   }
   if (closing_) return;
+  TryReach(now);
   for (auto& [ifindex, slot] : slots_) {
     if (slot.state != PortSlot::State::kRefused || !slot.info.refusal.empty() || now < slot.retry_at) continue;
     slot.retry_at = now + kRetry;
@@ -227,7 +244,7 @@ void PortManager::ReleaseAll(flow::TimePoint now) {
 }
 
 bool PortManager::settled() const {
-  return std::ranges::none_of(slots_, [](const auto& entry) {
+  return !reach_.busy() && std::ranges::none_of(slots_, [](const auto& entry) {
     return entry.second.state == PortSlot::State::kPreparing || entry.second.state == PortSlot::State::kReleasing;
   });
 }
@@ -249,6 +266,7 @@ kernel::DecisionPorts PortManager::ForDecisions(std::uint32_t ingress_mtu) const
     const std::uint32_t largest = ingress_mtu != 0 ? ingress_mtu : std::max(uplink_mtu, slot.info.link.mtu);
     kernel::DecisionPort& port = ports[ifindex];
     port.name = slot.info.link.name;
+    port.kind = KindOf(slot);
     port.ready = slot.state == PortSlot::State::kReady;
     port.offload = slot.offload;
     port.largest_packet = largest;

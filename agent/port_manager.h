@@ -22,6 +22,7 @@
 
 #include "agent/flow/pipeline.h"
 #include "agent/kernel/decision.h"
+#include "agent/kernel/reach.h"
 #include "agent/kernel/switch_ports.h"
 #include "agent/kernel/sysctl.h"
 #include "agent/kernel/topology.h"
@@ -62,9 +63,12 @@ class PortManager {
   bool Update(std::map<std::uint32_t, kernel::SwitchPort> found, kernel::Topology topology, flow::TimePoint now);
   void OnPrepared(const offload::PortPrepared& report, flow::TimePoint now);
   void OnReleased(const offload::PortReleased& report, flow::TimePoint now);
+  void OnRouteTried(const offload::RouteTried& report, flow::TimePoint now);
+  // devlink has been read again, because something there has changed: the mode of the NIC, maybe.
+  void OnDevlink() { reach_.TryAgain(); }
   // The qdisc that filters hang on has been deleted, and everything of ours with it: the port is prepared anew.
   void OnFootingLost(std::uint32_t ifindex);
-  // Releases what no longer has operations under way, and tries refused ports again.
+  // Releases what no longer has operations under way, tries refused ports again, and what one eswitch reaches in another.
   void Advance(flow::TimePoint now);
   // Tells the pipeline of sources that a port checks. Read each second.
   void OnSysctls(const kernel::Sysctls& sysctls, flow::TimePoint now);
@@ -77,10 +81,11 @@ class PortManager {
   // Takes all ports out of service; done() when nothing of ours is left on any.
   void ReleaseAll(flow::TimePoint now);
 
-  [[nodiscard]] bool settled() const;  // no port is being prepared or released
+  [[nodiscard]] bool settled() const;  // no port is being prepared or released, and no trial is under way
   [[nodiscard]] bool done() const { return closing_ && slots_.empty(); }
   [[nodiscard]] const std::map<std::uint32_t, PortSlot>& slots() const { return slots_; }
   [[nodiscard]] const kernel::Topology& topology() const { return topology_; }
+  [[nodiscard]] const kernel::Reach& reach() const { return reach_; }
   // Of ports and of the interfaces on them, each once.
   [[nodiscard]] std::set<std::string> Names() const;
   [[nodiscard]] const kernel::Sysctls& sysctls() const { return sysctls_; }
@@ -91,6 +96,7 @@ class PortManager {
   void Prepare(PortSlot& slot);
   [[nodiscard]] std::uint32_t PeerOf(const PortSlot& slot) const;
   void Leave(std::uint32_t ifindex, PortSlot& slot);
+  void TryReach(flow::TimePoint now);
   void TellPipeline(const PortSlot& slot, flow::TimePoint now);
   [[nodiscard]] flow::Lane LaneOf(const kernel::LaneView& view) const;
 
@@ -99,6 +105,7 @@ class PortManager {
   PortListener& listener_;
   std::map<std::uint32_t, PortSlot> slots_;
   kernel::Topology topology_;
+  kernel::Reach reach_;
   std::map<std::uint32_t, bool> leaving_;  // ports taken out of service -> whether their release has been requested
   kernel::Sysctls sysctls_;
   bool offload_ = true;  // of ports that come

@@ -118,7 +118,7 @@ Json PortView(const PortSlot& slot, const PortNumbers& numbers) {
     if (slot.info.role == kernel::PortRole::kVf) view["vf"] = devlink.vf_or_sf;
   }
   view["switch_id"] = link.switch_id;
-  view["devlink"] = fmt::format("{}/{}/{}", devlink.handle.bus, devlink.handle.device, devlink.index);
+  view["devlink"] = fmt::format("{}/{}", ToString(devlink.handle), devlink.index);
   view["mac"] = ToString(link.address);
   view["mtu"] = link.mtu;
   view["carrier"] = link.has_carrier();

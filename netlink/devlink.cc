@@ -238,11 +238,11 @@ Result<DevlinkMonitor> DevlinkMonitor::Open() {
 
 int DevlinkMonitor::fd() const { return nl_socket_get_fd(impl_->family.socket.get()); }
 
-Result<ReceiveStatus> DevlinkMonitor::Receive(const std::function<void(const Event<DevlinkPort>&)>& each) {
+Result<ReceiveStatus> DevlinkMonitor::Receive(const std::function<void()>& each) {
   const std::string doing = "read devlink's notifications";
   const std::function<Result<void>(const nlmsghdr&)> take = [&](const nlmsghdr& message) {
-    auto port = ParseDevlinkPort(message);
-    if (port) each(*port);
+    const auto port = ParseDevlinkPort(message);
+    if (port || TellsOfParameter(message)) each();
     const bool malformed = !port && port.error().code == EBADMSG;  // else another kind of event
     return malformed ? Result<void>(tl::make_unexpected(port.error())) : Result<void>();
   };

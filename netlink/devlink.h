@@ -44,8 +44,8 @@ class Devlink {
   std::unique_ptr<Impl> impl_;
 };
 
-// Notifications of ports that come, change (a netdev appears, is renamed) and go. Other devlink
-// events are passed over.
+// Notifications that ports come, change (a netdev appears, is renamed) or go, or that a parameter of
+// an instance is set. Other devlink events are passed over.
 class DevlinkMonitor {
  public:
   static Result<DevlinkMonitor> Open();
@@ -54,8 +54,9 @@ class DevlinkMonitor {
   ~DevlinkMonitor();
 
   [[nodiscard]] int fd() const;  // nonblocking; to poll for reading
-  // Reads what is there. kOverflow: events were lost, ask Devlink::Ports() again.
-  Result<ReceiveStatus> Receive(const std::function<void(const Event<DevlinkPort>&)>& each);
+  // Reads what is there, and calls `each` for each notification; they tell little by themselves (a port without its
+  // netdev). kOverflow: some were lost.
+  Result<ReceiveStatus> Receive(const std::function<void()>& each);
 
  private:
   struct Impl;

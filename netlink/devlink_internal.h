@@ -13,5 +13,6 @@ namespace dpuflow::netlink {
 
 Result<DevlinkHandle> ParseDevlinkHandle(const nlmsghdr& message);  // answers of DEVLINK_CMD_GET
 Result<EswitchMode> ParseEswitchMode(const nlmsghdr& message);      // answers of DEVLINK_CMD_ESWITCH_GET
+bool TellsOfParameter(const nlmsghdr& message);                     // one that is set, comes or goes
 
 }  // namespace dpuflow::netlink

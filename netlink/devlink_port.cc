@@ -86,6 +86,8 @@ bool TellsOfPort(std::uint8_t command) {
 
 }  // namespace
 
+std::string ToString(const DevlinkHandle& handle) { return fmt::format("{}/{}", handle.bus, handle.device); }
+
 Result<Event<DevlinkPort>> ParseDevlinkPort(const nlmsghdr& message) {
   MessageReader reader(message);
   const auto header = reader.Header<genlmsghdr>();
@@ -108,6 +110,12 @@ Result<Event<DevlinkPort>> ParseDevlinkPort(const nlmsghdr& message) {
   // The kernel does not say it of a subfunction: its controller does.
   if (port.flavour == PortFlavour::kPciSf) port.external = port.controller != 0;
   return Event<DevlinkPort>{std::move(port), header.cmd == DEVLINK_CMD_PORT_DEL};
+}
+
+bool TellsOfParameter(const nlmsghdr& message) {
+  MessageReader reader(message);
+  const auto header = reader.Header<genlmsghdr>();
+  return reader.ok() && (header.cmd == DEVLINK_CMD_PARAM_NEW || header.cmd == DEVLINK_CMD_PARAM_DEL);
 }
 
 Result<DevlinkHandle> ParseDevlinkHandle(const nlmsghdr& message) {

@@ -204,6 +204,7 @@ struct DevlinkHandle {
 
   auto operator<=>(const DevlinkHandle&) const = default;
 };
+std::string ToString(const DevlinkHandle& handle);  // "pci/0000:03:00.0"
 
 struct DevlinkPort {
   DevlinkHandle handle{};

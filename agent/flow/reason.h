@@ -34,6 +34,7 @@ enum class Why : std::uint8_t {
   kSamePort,
   kNoPort,  // it leaves by what is no port of the switch
   kPortNotReady,
+  kOtherEswitch,  // it leaves by a port of another eswitch, which the NIC does not reach
   kOversize,
   kNetfilter,
   kXfrm,

@@ -104,7 +104,7 @@ flow::Answer DecideBridged(const flow::Question& question, const Result<netlink:
   answer.dependencies.stations = {path.station};
   if (path.lane) answer.dependencies.links = {path.lane->port};
   if (path.objection) return software(std::move(*path.objection));
-  if (auto why = NotReady(path.lane->port, context.ports)) return software(std::move(*why));
+  if (auto why = NotReachable(miss.port, path.lane->port, context)) return software(std::move(*why));
   if (settings.respect_netfilter) {
     if (auto why = NeedsStack(miss, path.lane->port, context)) return software(std::move(*why));
   }

@@ -217,7 +217,7 @@ std::optional<Reason> NotOffloadable(const flow::Question& question, const Way& 
   if (way.objection) return way.objection;
   if (!way.lane) return std::nullopt;  // not known before the neighbour is
   if (way.lane->port == question.miss.port) return Reason{Why::kSamePort, "it leaves by the port at which it enters"};
-  return NotReady(way.lane->port, context.ports);
+  return NotReachable(question.miss.port, way.lane->port, context);
 }
 
 }  // namespace
@@ -230,10 +230,10 @@ bool Contradict(const PathAnswer& path, const Result<netlink::Route>& route) {
   return has_path && (route.error().code == ENETUNREACH || route.error().code == EHOSTUNREACH);
 }
 
-std::optional<Reason> NotReady(std::uint32_t port, const DecisionPorts& ports) {
-  const auto found = ports.find(port);
-  if (found == ports.end()) {
-    return Reason{Why::kNoPort, fmt::format("it leaves by ifindex {}, which is no port of the switch", port)};
+std::optional<Reason> NotReachable(std::uint32_t from, std::uint32_t to, const DecisionContext& context) {
+  const auto found = context.ports.find(to);
+  if (found == context.ports.end()) {
+    return Reason{Why::kNoPort, fmt::format("it leaves by ifindex {}, which is no port of the switch", to)};
   }
   const std::string& name = found->second.name;
   if (!found->second.ready)
@@ -241,7 +241,9 @@ std::optional<Reason> NotReady(std::uint32_t port, const DecisionPorts& ports) {
   if (!found->second.offload) {
     return Reason{Why::kOffloadOff, fmt::format("it leaves by {}, where offload is switched off", name)};
   }
-  return std::nullopt;
+  const auto ingress = context.ports.find(from);
+  if (ingress == context.ports.end()) return std::nullopt;  // it is gone, and its flows are going
+  return context.reach.Obstacle(ingress->second.kind, found->second.kind, name);
 }
 
 std::vector<netlink::NextHop> PathsOf(const netlink::Route& route, const NexthopMirror& nexthops) {

@@ -19,6 +19,7 @@
 #include "agent/kernel/forward_path.h"
 #include "agent/kernel/key_fields.h"
 #include "agent/kernel/mirror.h"
+#include "agent/kernel/reach.h"
 #include "agent/kernel/topology.h"
 #include "bpf/path_lookup.h"
 #include "netlink/error.h"
@@ -33,6 +34,7 @@ struct DecisionPort {
   std::uint32_t largest_packet = 0;  // bytes of L3, that can enter there
   std::uint32_t mtu = 0;             // bytes of L3, that can leave there
   bool offload = true;               // the operator's switch
+  PortKind kind{};
 };
 using DecisionPorts = std::unordered_map<std::uint32_t, DecisionPort>;
 
@@ -45,6 +47,7 @@ struct DecisionSettings {
 struct DecisionContext {
   const DecisionPorts& ports;
   const Topology& topology;
+  const Reach& reach;
   const NexthopMirror& nexthops;
   const RuleMirror& rules;
   const SpecialRouteMirror& special_routes;
@@ -63,8 +66,9 @@ struct DecisionContext {
 // The route's paths, also where it shows none but names a nexthop object.
 [[nodiscard]] std::vector<netlink::NextHop> PathsOf(const netlink::Route& route, const NexthopMirror& nexthops);
 
-// Why nothing may be sent by this port of the switch; nothing: it takes part.
-[[nodiscard]] std::optional<flow::Reason> NotReady(std::uint32_t port, const DecisionPorts& ports);
+// Why hardware may not send from the one port to the other; nothing: it may.
+[[nodiscard]] std::optional<flow::Reason> NotReachable(std::uint32_t from, std::uint32_t to,
+                                                       const DecisionContext& context);
 
 [[nodiscard]] flow::Answer Decide(const flow::Question& question, const PathAnswer& path,
                                   const Result<netlink::Route>& route, const DecisionContext& context,

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/kernel/switch_ports.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <set>
 
 namespace dpuflow::kernel {
 namespace {
 
 using netlink::EswitchMode;
 using netlink::PortFlavour;
-
-std::string HandleText(const netlink::DevlinkHandle& handle) { return fmt::format("{}/{}", handle.bus, handle.device); }
 
 std::optional<PortRole> RoleOf(PortFlavour flavour) {
   switch (flavour) {
@@ -57,24 +57,30 @@ std::string_view ToString(PortRole role) {
   return "vf";
 }
 
-Result<Switch> ChooseSwitch(const std::vector<Eswitch>& eswitches, const std::vector<netlink::DevlinkPort>& ports,
-                            std::string_view wanted) {
+std::optional<Switch> FindSwitch(const std::vector<Eswitch>& eswitches, std::string_view switch_id) {
+  Switch nic{std::string(switch_id), {}};
+  for (const Eswitch& eswitch : eswitches) {
+    if (eswitch.mode == EswitchMode::kSwitchdev && eswitch.switch_id == switch_id)
+      nic.eswitches.push_back(eswitch.handle);
+  }
+  std::ranges::sort(nic.eswitches);
+  return nic.eswitches.empty() ? std::nullopt : std::optional(std::move(nic));
+}
+
+Result<Switch> ChooseSwitch(const std::vector<Eswitch>& eswitches, std::string_view wanted) {
   const auto fail = [](std::string sentence) { return MakeError(ENODEV, "use a switch", std::move(sentence)); };
   std::vector<const Eswitch*> candidates;
+  std::set<std::string> ids;
   const Eswitch* legacy = nullptr;
   for (const Eswitch& eswitch : eswitches) {
-    const std::string name = HandleText(eswitch.handle);
-    if (!wanted.empty() && name != wanted) continue;
-    if (eswitch.mode == EswitchMode::kSwitchdev) candidates.push_back(&eswitch);
+    if (!wanted.empty() && ToString(eswitch.handle) != wanted) continue;
     if (eswitch.mode == EswitchMode::kLegacy) legacy = &eswitch;
-  }
-  if (candidates.size() > 1) {
-    std::string names;
-    for (const Eswitch* candidate : candidates) names += fmt::format(" {}", HandleText(candidate->handle));
-    return fail(fmt::format("there are several; choose one with [switch] devlink in the configuration:{}", names));
+    if (eswitch.mode != EswitchMode::kSwitchdev) continue;
+    candidates.push_back(&eswitch);
+    ids.insert(eswitch.switch_id);
   }
   if (candidates.empty() && legacy != nullptr) {
-    const std::string name = HandleText(legacy->handle);
+    const std::string name = ToString(legacy->handle);
     return fail(fmt::format("the eswitch of {} is in legacy mode; type: devlink dev eswitch set {} mode switchdev",
                             name, name));
   }
@@ -84,25 +90,28 @@ Result<Switch> ChooseSwitch(const std::vector<Eswitch>& eswitches, const std::ve
   if (candidates.empty()) {
     return fail("no NIC with an embedded switch was found; type: devlink dev show, devlink port show");
   }
-  Switch chosen{candidates.front()->handle, EswitchMode::kSwitchdev, {}};
-  const bool has_ports = std::any_of(ports.begin(), ports.end(), [&](const netlink::DevlinkPort& port) {
-    return port.handle == chosen.handle && RoleOf(port.flavour);
-  });
-  if (!has_ports) return fail(fmt::format("{} has no ports; type: devlink port show", HandleText(chosen.handle)));
-  return chosen;
+  if (ids.size() > 1) {
+    std::string names;
+    for (const Eswitch* candidate : candidates) names += " " + ToString(candidate->handle);
+    return fail(fmt::format("there are several; choose one with [switch] devlink in the configuration:{}", names));
+  }
+  if (ids.begin()->empty()) {
+    return fail(fmt::format("{} has no ports; type: devlink port show", ToString(candidates.front()->handle)));
+  }
+  return *FindSwitch(eswitches, *ids.begin());
 }
 
-std::map<std::uint32_t, SwitchPort> FindPorts(const netlink::DevlinkHandle& handle,
-                                              const std::vector<netlink::DevlinkPort>& ports, const LinkMirror& links) {
+std::map<std::uint32_t, SwitchPort> FindPorts(const Switch& nic, const std::vector<netlink::DevlinkPort>& ports,
+                                              const LinkMirror& links) {
   std::map<std::uint32_t, SwitchPort> found;
   for (const netlink::DevlinkPort& devlink : ports) {
     const auto role = RoleOf(devlink.flavour);
     const netlink::Link* link = links.Find(devlink.ifindex);
-    if (devlink.handle != handle || !role || link == nullptr) continue;
+    if (std::ranges::find(nic.eswitches, devlink.handle) == nic.eswitches.end() || !role || link == nullptr) continue;
     SwitchPort port{*link, devlink, *role, {}, {}};
     if (link->switch_id.empty()) {
       port.refusal = "it has no switch id: the eswitch is not in switchdev mode";
-      port.hint = fmt::format("devlink dev eswitch set {} mode switchdev", HandleText(handle));
+      port.hint = fmt::format("devlink dev eswitch set {} mode switchdev", ToString(devlink.handle));
     } else {
       RefuseByMaster(port, links);
     }

@@ -32,28 +32,31 @@ struct SwitchPort {
   bool operator==(const SwitchPort&) const = default;
 };
 
-// One embedded switch: a devlink instance in switchdev mode.
-struct Switch {
+// A devlink instance, the mode of its eswitch, and the id that its ports show (IFLA_PHYS_SWITCH_ID; empty: none does).
+struct Eswitch {
   netlink::DevlinkHandle handle;
   netlink::EswitchMode mode = netlink::EswitchMode::kUnknown;
   std::string switch_id;
+};
+
+// One NIC: the eswitches in switchdev mode that share a switch id, as those of p0 and p1 do.
+struct Switch {
+  std::string switch_id;
+  std::vector<netlink::DevlinkHandle> eswitches;  // by name; at least one
 
   bool operator==(const Switch&) const = default;
 };
 
-// A devlink instance and the mode of its eswitch.
-struct Eswitch {
-  netlink::DevlinkHandle handle;
-  netlink::EswitchMode mode = netlink::EswitchMode::kUnknown;
-};
+// The NIC with this id, as it is now; nothing when none of its eswitches is there.
+std::optional<Switch> FindSwitch(const std::vector<Eswitch>& eswitches, std::string_view switch_id);
 
-// The switch to drive: the one named ("pci/0000:03:00.0"), or the only one in switchdev mode. Errors are one sentence
-// with the command that mends it: no switch at all, legacy mode, several to choose from, a name that does not exist.
-Result<Switch> ChooseSwitch(const std::vector<Eswitch>& eswitches, const std::vector<netlink::DevlinkPort>& ports,
-                            std::string_view wanted);
+// The NIC to drive: the one to which the named eswitch ("pci/0000:03:00.0") belongs, or the only one in switchdev mode.
+// Errors are one sentence with the command that mends it: no switch at all, legacy mode, several to choose from, a name
+// that does not exist, no ports.
+Result<Switch> ChooseSwitch(const std::vector<Eswitch>& eswitches, std::string_view wanted);
 
-// The ports of `handle`, by ifindex. Ports without a netdev, or whose link is not known yet, are left out.
-std::map<std::uint32_t, SwitchPort> FindPorts(const netlink::DevlinkHandle& handle,
-                                              const std::vector<netlink::DevlinkPort>& ports, const LinkMirror& links);
+// The ports of the NIC, by ifindex. Ports without a netdev, or whose link is not known yet, are left out.
+std::map<std::uint32_t, SwitchPort> FindPorts(const Switch& nic, const std::vector<netlink::DevlinkPort>& ports,
+                                              const LinkMirror& links);
 
 }  // namespace dpuflow::kernel

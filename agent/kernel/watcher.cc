@@ -98,21 +98,38 @@ Result<netlink::Socket> Subscribe(std::vector<unsigned> groups, int protocol = N
   return netlink::Socket::Open(options);
 }
 
+// As its ports tell it. Empty: none does.
+std::string SwitchIdOf(const netlink::DevlinkHandle& eswitch, const std::vector<netlink::DevlinkPort>& ports,
+                       netlink::Socket& socket) {
+  for (const netlink::DevlinkPort& port : ports) {
+    if (port.handle != eswitch || port.ifindex == 0) continue;
+    MessageBuffer question;
+    netlink::AppendLinkQuery(question, socket.NextSeq(), port.ifindex);
+    const auto answer = socket.Ask(question, fmt::format("ask for the switch of ifindex {}", port.ifindex));
+    if (!answer) continue;  // it went
+    const auto link = netlink::ParseLink(answer->header());
+    if (link && !link->value.switch_id.empty()) return link->value.switch_id;
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<DevlinkState> ReadDevlink() {
   auto devlink = netlink::Devlink::Open();
   if (!devlink) return tl::make_unexpected(devlink.error());
+  auto links = netlink::Socket::Open();
+  if (!links) return tl::make_unexpected(links.error());
   const auto devices = devlink->Devices();
   if (!devices) return tl::make_unexpected(devices.error());
   DevlinkState state;
-  for (const netlink::DevlinkHandle& handle : *devices) {
-    const auto mode = devlink->Eswitch(handle);  // an instance without an eswitch answers with an error
-    if (mode) state.eswitches.push_back({handle, *mode});
-  }
   auto ports = devlink->Ports();
   if (!ports) return tl::make_unexpected(ports.error());
   state.ports = std::move(*ports);
+  for (const netlink::DevlinkHandle& handle : *devices) {
+    const auto mode = devlink->Eswitch(handle);  // an instance without an eswitch answers with an error
+    if (mode) state.eswitches.push_back({handle, *mode, SwitchIdOf(handle, state.ports, *links)});
+  }
   return state;
 }
 
@@ -312,8 +329,7 @@ void Watcher::Subscriptions::Receive(Subscription& subscription, std::vector<Ker
 }
 
 void Watcher::Subscriptions::ReceiveDevlink(std::vector<KernelEvent>& events) {
-  // A devlink event is rare and tells little by itself (a port without its netdev): the tables are read as a whole.
-  const auto status = devlink.Receive([&](const Event<netlink::DevlinkPort>&) { devlink_lost = true; });
+  const auto status = devlink.Receive([&] { devlink_lost = true; });  // rare: the tables are read as a whole
   if (!status) {
     events.emplace_back(Trouble{status.error()});
     devlink_lost = true;

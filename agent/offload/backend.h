@@ -6,7 +6,7 @@
 // was made. Nothing here blocks: what takes rtnl, or waits for a driver, happens on the backend's threads.
 //
 // Operations of one flow are done in the order of their submission (the pipeline has at most one of a flow under way).
-// Requests about a port (Prepare, Release, Sweep, Audit) are done one after another, in order. Between the two there is no
+// Requests about a port (Prepare, TryRoute, Release, Sweep, Audit) are done one after another, in order. Between the two there is no
 // order: whoever releases a port first waits for the outcomes of its operations.
 #pragma once
 
@@ -28,12 +28,21 @@ using Outcomes = std::vector<flow::Outcome>;
 // An operation failed because the qdisc that the port's filters hang on is not there any more ("Parent Qdisc doesn't exists"):
 // the port is to be released, and prepared again.
 [[nodiscard]] bool FootingIsGone(const Error& error);
+// A trial that failed so says nothing about the NIC: a port is gone or is being released, or the table is full for now.
+[[nodiscard]] bool IsNoVerdict(const Error& error);
 
 // A port is ready for operations, or is left alone for `refusal`, which `hint`, a command, ends.
 struct PortPrepared {
   std::uint32_t port = 0;
   std::string refusal;  // one sentence; empty: ready
   std::string hint;
+};
+
+// Whether the driver took an entry of `port` that sends to `peer`.
+struct RouteTried {
+  std::uint32_t port = 0;
+  std::uint32_t peer = 0;
+  Result<void> taken;
 };
 
 // Nothing of ours is left on the port; unless `clean` is false: then a BackendTrouble before this says what failed.
@@ -65,7 +74,7 @@ struct BackendTrouble {
   Error error;
 };
 
-using Report = std::variant<Outcomes, PortPrepared, PortReleased, Swept, Audited, BackendTrouble>;
+using Report = std::variant<Outcomes, PortPrepared, RouteTried, PortReleased, Swept, Audited, BackendTrouble>;
 using ReportSink = std::function<void(Report)>;  // called on the backend's threads; may block
 
 class Backend {
@@ -82,6 +91,8 @@ class Backend {
   // classifier attached. `peer` is another port of the switch, to which a trial routes; 0: none is known, and routing
   // is not tried.
   virtual void Prepare(std::uint32_t port, const std::string& name, std::uint32_t peer) = 0;
+  // Tries an entry that matches nothing, with a redirect to `peer`, and takes it out again.
+  virtual void TryRoute(std::uint32_t port, std::uint32_t peer) = 0;
   // Takes everything of ours off the port, and nothing else.
   virtual void Release(std::uint32_t port) = 0;
   // Reads the counters of all our entries on the port. Dropped while an earlier sweep of it is still under way.

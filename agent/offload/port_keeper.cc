@@ -65,9 +65,6 @@ flow::Rule TrialRoute(std::uint32_t port, std::uint32_t peer) {
   return rule;
 }
 
-// What a refused trial route says nothing by: the other port is gone, or the table is full for now.
-bool IsNoVerdict(const Error& error) { return error.code == ENODEV || error.code == ENOSPC || error.code == ENOMEM; }
-
 }  // namespace
 
 Result<PortKeeper> PortKeeper::Open(int program) {
@@ -127,6 +124,10 @@ tl::expected<void, PortKeeper::Refusal> PortKeeper::Probe(std::uint32_t port, co
     return ExplainProbe(tried.error(), name, "filters that rewrite a packet and redirect it");
   }
   return {};
+}
+
+Result<void> PortKeeper::TryRoute(std::uint32_t port, std::uint32_t peer) {
+  return Try(TrialRoute(port, peer), fmt::format("ifindex {}", port));
 }
 
 Result<void> PortKeeper::Try(const flow::Rule& rule, const std::string& name) {

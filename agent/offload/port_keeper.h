@@ -44,6 +44,8 @@ class PortKeeper {
   // `peer` as Backend::Prepare has it.
   tl::expected<Footing, Refusal> Prepare(std::uint32_t port, const std::string& name, std::uint32_t peer);
 
+  Result<void> TryRoute(std::uint32_t port, std::uint32_t peer);  // as Backend::TryRoute
+
   // Entries, classifier, and a clsact that we made unless something foreign stands on it. A port that is gone is done.
   Result<void> Release(std::uint32_t port, const Footing& footing);
 

@@ -13,12 +13,16 @@ namespace dpuflow::offload {
 namespace {
 
 constexpr int kReleaseAttempts = 3;          // a lost answer (ENOBUFS) or a busy driver may be gone the next time
-constexpr std::size_t kMaxRequests = 65536;  // far above three requests for each of a NIC's ports
+constexpr std::size_t kMaxRequests = 65536;  // far above four requests for each of a NIC's ports
 
 }  // namespace
 
 bool FootingIsGone(const Error& error) {
   return error.code == EINVAL && error.extack.find("Qdisc") != std::string::npos;
+}
+
+bool IsNoVerdict(const Error& error) {
+  return error.code == ENODEV || error.code == ENOSPC || error.code == ENOMEM || FootingIsGone(error);
 }
 
 TcBackend::TcBackend(PortKeeper keeper, ReportSink sink)
@@ -72,6 +76,8 @@ void TcBackend::Prepare(std::uint32_t port, const std::string& name, std::uint32
   (void)requests_.Push(PrepareRequest{port, name, peer});
 }
 
+void TcBackend::TryRoute(std::uint32_t port, std::uint32_t peer) { (void)requests_.Push(TryRequest{port, peer}); }
+
 void TcBackend::Release(std::uint32_t port) { (void)requests_.Push(ReleaseRequest{port}); }
 
 void TcBackend::Sweep(std::uint32_t port) {
@@ -111,6 +117,10 @@ void TcBackend::Handle(const PrepareRequest& request) {
     footings_.insert_or_assign(request.port, *footing);
   }
   sink_(PortPrepared{request.port, {}, {}});
+}
+
+void TcBackend::Handle(const TryRequest& request) {
+  sink_(RouteTried{request.port, request.peer, keeper_.TryRoute(request.port, request.peer)});
 }
 
 void TcBackend::Handle(const ReleaseRequest& request) {

@@ -38,6 +38,7 @@ class TcBackend final : public Backend {
 
   void Submit(std::vector<flow::Operation>& operations) override;
   void Prepare(std::uint32_t port, const std::string& name, std::uint32_t peer) override;
+  void TryRoute(std::uint32_t port, std::uint32_t peer) override;
   void Release(std::uint32_t port) override;
   void Sweep(std::uint32_t port) override;
   void Audit(std::uint64_t token, std::uint32_t port, std::vector<Expected> expected) override;
@@ -48,6 +49,10 @@ class TcBackend final : public Backend {
     std::uint32_t port = 0;
     std::string name;
     std::uint32_t peer = 0;
+  };
+  struct TryRequest {
+    std::uint32_t port;
+    std::uint32_t peer;
   };
   struct ReleaseRequest {
     std::uint32_t port = 0;
@@ -63,11 +68,12 @@ class TcBackend final : public Backend {
   struct StrayRequest {
     netlink::FilterId id;
   };
-  using Request = std::variant<PrepareRequest, ReleaseRequest, SweepRequest, AuditRequest, StrayRequest>;
+  using Request = std::variant<PrepareRequest, TryRequest, ReleaseRequest, SweepRequest, AuditRequest, StrayRequest>;
 
   TcBackend(PortKeeper keeper, ReportSink sink);
   void RunKeeper();
   void Handle(const PrepareRequest& request);
+  void Handle(const TryRequest& request);
   void Handle(const ReleaseRequest& request);
   void Handle(const SweepRequest& request);
   void Handle(const AuditRequest& request);

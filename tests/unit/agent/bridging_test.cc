@@ -83,8 +83,8 @@ class Bridging : public testing::Test {
   }
   flow::Answer Ask() {
     const Topology topology = MakeTopology();
-    const DecisionContext context{ports,   topology,     nexthops, rules, special_routes,
-                                  bridges, forward_path, hash,     hash,  bridge_netfilter};
+    const DecisionContext context{ports,   topology,     reach, nexthops, rules,           special_routes,
+                                  bridges, forward_path, hash,  hash,     bridge_netfilter};
     EXPECT_TRUE(IsBridged(question.miss, topology));
     return DecideBridged(question, nullptr, context, settings);
   }
@@ -97,6 +97,7 @@ class Bridging : public testing::Test {
   std::map<std::uint32_t, netlink::Link> links_by_ifindex;
   std::map<std::uint32_t, netlink::BridgePort> bridge_ports;
   DecisionPorts ports;
+  Reach reach;
   NexthopMirror nexthops;
   RuleMirror rules;
   SpecialRouteMirror special_routes;

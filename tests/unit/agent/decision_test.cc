@@ -41,7 +41,7 @@ class Decision : public testing::Test {
     for (const auto& [ifindex, link] : links_by_ifindex) (void)links.Apply({link});
     const Topology topology({2, 7}, links, bridges);
     return Decide(question, path, route,
-                  {ports, topology, nexthops, rules, special_routes, bridges, forward_path, hash_v4, hash_v6},
+                  {ports, topology, reach, nexthops, rules, special_routes, bridges, forward_path, hash_v4, hash_v6},
                   settings);
   }
   netlink::Link& AddLink(std::uint32_t ifindex, const char* name) {
@@ -69,6 +69,7 @@ class Decision : public testing::Test {
   PathAnswer path;
   Result<netlink::Route> route{netlink::Route{}};
   DecisionPorts ports;
+  Reach reach;
   std::map<std::uint32_t, netlink::Link> links_by_ifindex;
   NexthopMirror nexthops;
   RuleMirror rules;
@@ -87,6 +88,22 @@ TEST_F(Decision, ASinglePathToAPortIsOffloadedWithItsDependencies) {
   EXPECT_EQ(answer.dependencies.route, route->destination);
   EXPECT_EQ(answer.dependencies.links, std::vector<std::uint32_t>{2});
   EXPECT_EQ(answer.dependencies.neighs, (std::vector<flow::NeighKey>{{2, IpAddress::V4(10, 1, 0, 1)}}));
+}
+
+TEST_F(Decision, APortOfAnotherEswitchTakesOnlyWhatTheNicReaches) {
+  ports[2].kind = {{"pci", "0000:03:00.1"}, PortRole::kUplink};
+  ports[7].kind = {{"pci", "0000:03:00.0"}, PortRole::kVf};
+  ExpectSoftware("a port of the other eswitch pci/0000:03:00.1; whether hardware sends there is being tried");
+  const auto trials = reach.TakeTrials({{2, ports[2].kind}, {7, ports[7].kind}}, {});
+  ASSERT_EQ(trials.size(), 2u);
+  (void)reach.OnTried({7, 2}, MakeError(EOPNOTSUPP, "offload", "devices are not on same switch HW"), {});
+  ExpectSoftware("devices are not on same switch HW");
+  (void)reach.OnTried({2, 7}, Result<void>{}, {});
+  ExpectSoftware("devices are not on same switch HW");
+  reach.TryAgain();
+  (void)reach.TakeTrials({{2, ports[2].kind}, {7, ports[7].kind}}, {});
+  (void)reach.OnTried({7, 2}, Result<void>{}, {});
+  EXPECT_EQ(Ask().verdict, Answer::Verdict::kForward);
 }
 
 TEST_F(Decision, APathByAVlanDeviceLeavesByItsPortWithItsTag) {

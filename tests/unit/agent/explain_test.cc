@@ -68,8 +68,9 @@ class ExplainTest : public testing::Test {
   // The kernel's words, and the decision that follows.
   Explanation Ask() {
     const kernel::Topology topology({World::kPod, World::kUplink}, links, bridges);
-    const kernel::DecisionContext decision{ports,   topology,     nexthops, rules,  special_routes,
-                                           bridges, forward_path, hash_v4,  hash_v6};
+    const kernel::Reach reach;
+    const kernel::DecisionContext decision{ports,          topology, reach,        nexthops, rules,
+                                           special_routes, bridges,  forward_path, hash_v4,  hash_v6};
     const ExplainContext context{port, world.pipeline, decision, neighs, links, classifier, true};
     if (!CanAskKernel(question.packet, context)) return Check(Explain(question, std::nullopt, context));
     insight.answer = kernel::Decide({0, question.packet}, insight.path, insight.route, decision, {});

@@ -24,6 +24,8 @@ constexpr std::uint32_t kPod = 7;
 // Longer than any refused port waits before it is tried again.
 constexpr std::chrono::minutes kLong{1};
 
+using Trials = std::vector<std::pair<std::uint32_t, std::uint32_t>>;  // from, to
+
 class FakeBackend final : public offload::Backend {
  public:
   void Submit(std::vector<flow::Operation>& operations) override { operations.clear(); }
@@ -32,6 +34,7 @@ class FakeBackend final : public offload::Backend {
     preparing.insert(port);
     peers[port] = peer;
   }
+  void TryRoute(std::uint32_t port, std::uint32_t peer) override { trials.emplace_back(port, peer); }
   void Release(std::uint32_t port) override {
     asked.push_back("release " + std::to_string(port));
     releasing.insert(port);
@@ -41,10 +44,12 @@ class FakeBackend final : public offload::Backend {
   void RemoveStray(const netlink::FilterId&) override {}
 
   [[nodiscard]] std::vector<std::string> TakeAsked() { return std::exchange(asked, {}); }
+  [[nodiscard]] Trials TakeTrials() { return std::exchange(trials, {}); }
 
   std::vector<std::string> asked;
   std::set<std::uint32_t> preparing;  // asked for, and not yet reported
   std::set<std::uint32_t> releasing;
+  Trials trials;
   std::map<std::uint32_t, std::uint32_t> peers;  // with which a port is tried
 };
 
@@ -462,11 +467,28 @@ TEST_F(PortManagerTest, APortAloneIsTriedWithNoOther) {
   EXPECT_EQ(backend_.peers, (Peers{{kPod, 0}}));
 }
 
-TEST_F(PortManagerTest, AnUplinkIsNotTriedWithAnother) {
-  kernel::SwitchPort second = Port(3, "p1");
+TEST_F(PortManagerTest, AnotherEswitchIsTriedApartAndAgainWhenItsModeMayHaveChanged) {
+  kernel::SwitchPort second = Port(11, "p1");
   second.role = kernel::PortRole::kUplink;
-  Find({Port(kUplink, "p0"), second});
-  EXPECT_EQ(backend_.peers, (Peers{{kUplink, 0}, {3, 0}}));
+  second.devlink.handle = {"pci", "0000:03:00.1"};
+  Find({pod_, second});
+  EXPECT_EQ(backend_.peers, (Peers{{kPod, 0}, {11, 0}})) << "a peer is of the same eswitch";
+  Prepared(kPod);
+  Prepared(11);
+  manager_.Advance(now_);
+  EXPECT_EQ(backend_.TakeTrials(), (Trials{{kPod, 11}, {11, kPod}}));
+  EXPECT_FALSE(manager_.settled());
+  manager_.OnRouteTried({kPod, 11, Result<void>{}}, now_);
+  manager_.OnRouteTried({11, kPod, MakeError(ENODEV, "offload")}, now_);
+  EXPECT_TRUE(manager_.settled());
+  EXPECT_FALSE(manager_.reach().Obstacle({{}, kernel::PortRole::kVf}, {second.devlink.handle, second.role}, "p1"));
+  now_ += 2s;
+  manager_.Advance(now_);
+  EXPECT_EQ(backend_.TakeTrials(), (Trials{{11, kPod}})) << "that a port was gone is no verdict";
+  manager_.OnRouteTried({11, kPod, MakeError(EOPNOTSUPP, "offload")}, now_);
+  manager_.OnDevlink();
+  manager_.Advance(now_);
+  EXPECT_EQ(backend_.TakeTrials(), (Trials{{kPod, 11}, {11, kPod}}));
 }
 
 TEST_F(PortManagerTest, APortThatIsRefusedForWhatItIsIsNoPeer) {

@@ -10,7 +10,10 @@ using netlink::EswitchMode;
 using netlink::PortFlavour;
 
 const netlink::DevlinkHandle kNic{"pci", "0000:03:00.0"};
+const netlink::DevlinkHandle kSibling{"pci", "0000:03:00.1"};
 const netlink::DevlinkHandle kOther{"pci", "0000:04:00.0"};
+
+const Switch kSwitch{"0102030405060708", {kNic, kSibling}};
 
 netlink::DevlinkPort Port(std::uint32_t ifindex, PortFlavour flavour = PortFlavour::kPciVf,
                           const netlink::DevlinkHandle& handle = kNic) {
@@ -36,36 +39,58 @@ netlink::Link Link(std::uint32_t ifindex, std::string name = "eth0") {
   return link;
 }
 
+const Eswitch kFirst{kNic, EswitchMode::kSwitchdev, "01"};
+const Eswitch kSecond{kSibling, EswitchMode::kSwitchdev, "01"};
+const Eswitch kForeign{kOther, EswitchMode::kSwitchdev, "02"};
+
 TEST(ChooseSwitch, TakesTheOnlyOne) {
-  const auto chosen = ChooseSwitch({{kNic, EswitchMode::kSwitchdev}}, {Port(3)}, "");
+  const auto chosen = ChooseSwitch({kFirst}, "");
   ASSERT_TRUE(chosen);
-  EXPECT_EQ(chosen->handle, kNic);
+  EXPECT_EQ(*chosen, (Switch{"01", {kNic}}));
+}
+
+TEST(ChooseSwitch, EswitchesWithOneIdAreOneNic) {
+  const Switch nic{"01", {kNic, kSibling}};
+  EXPECT_EQ(ChooseSwitch({kSecond, kFirst}, ""), nic);
+  EXPECT_EQ(ChooseSwitch({kFirst, kForeign, kSecond}, "pci/0000:03:00.1"), nic) << "named by any of them";
+}
+
+TEST(ChooseSwitch, AnEswitchInLegacyModeIsNoPartOfTheNic) {
+  const Eswitch legacy{kSibling, EswitchMode::kLegacy, ""};
+  EXPECT_EQ(ChooseSwitch({kFirst, legacy}, ""), (Switch{"01", {kNic}}));
+  EXPECT_EQ(FindSwitch({kFirst, kSecond}, "01"), (Switch{"01", {kNic, kSibling}}));
+  EXPECT_EQ(FindSwitch({legacy, kForeign}, "01"), std::nullopt);
 }
 
 TEST(ChooseSwitch, LegacyModeSaysWhatToType) {
-  const auto chosen = ChooseSwitch({{kNic, EswitchMode::kLegacy}}, {Port(3)}, "");
+  const auto chosen = ChooseSwitch({{kNic, EswitchMode::kLegacy, ""}}, "");
   ASSERT_FALSE(chosen);
   EXPECT_NE(chosen.error().extack.find("devlink dev eswitch set pci/0000:03:00.0 mode switchdev"), std::string::npos);
 }
 
 TEST(ChooseSwitch, NothingAtAllSaysWhereToLook) {
-  const auto chosen = ChooseSwitch({}, {}, "");
+  const auto chosen = ChooseSwitch({}, "");
   ASSERT_FALSE(chosen);
   EXPECT_NE(chosen.error().extack.find("devlink dev show"), std::string::npos);
 }
 
+TEST(ChooseSwitch, NoPortsSaysSo) {
+  const auto chosen = ChooseSwitch({{kNic, EswitchMode::kSwitchdev, ""}}, "");
+  ASSERT_FALSE(chosen);
+  EXPECT_EQ(chosen.error().extack, "pci/0000:03:00.0 has no ports; type: devlink port show");
+}
+
 TEST(ChooseSwitch, SeveralHaveToBeChosenFrom) {
-  const std::vector<Eswitch> two = {{kNic, EswitchMode::kSwitchdev}, {kOther, EswitchMode::kSwitchdev}};
-  const auto chosen = ChooseSwitch(two, {Port(3), Port(4, PortFlavour::kPciVf, kOther)}, "");
+  const auto chosen = ChooseSwitch({kFirst, kForeign}, "");
   ASSERT_FALSE(chosen);
   EXPECT_NE(chosen.error().extack.find("pci/0000:04:00.0"), std::string::npos);
-  EXPECT_EQ(ChooseSwitch(two, {Port(4, PortFlavour::kPciVf, kOther)}, "pci/0000:04:00.0")->handle, kOther);
-  EXPECT_FALSE(ChooseSwitch(two, {Port(3)}, "pci/0000:05:00.0"));
+  EXPECT_EQ(ChooseSwitch({kFirst, kForeign}, "pci/0000:04:00.0"), (Switch{"02", {kOther}}));
+  EXPECT_FALSE(ChooseSwitch({kFirst, kForeign}, "pci/0000:05:00.0"));
 }
 
 TEST(FindPorts, AreKnownByAttributesAndNotByName) {
   const LinkMirror links = Links({Link(3, "wan"), Link(4, "p0"), Link(5, "pf0vf9"), Link(6)});
-  const auto ports = FindPorts(kNic,
+  const auto ports = FindPorts(kSwitch,
                                {Port(3, PortFlavour::kPhysical), Port(4, PortFlavour::kPciPf), Port(5),
                                 Port(6, PortFlavour::kOther), Port(7), Port(0)},
                                links);
@@ -77,7 +102,12 @@ TEST(FindPorts, AreKnownByAttributesAndNotByName) {
 }
 
 TEST(FindPorts, AnotherInstancesPortsAreNotOurs) {
-  EXPECT_TRUE(FindPorts(kNic, {Port(3, PortFlavour::kPciVf, kOther)}, Links({Link(3)})).empty());
+  EXPECT_TRUE(FindPorts(kSwitch, {Port(3, PortFlavour::kPciVf, kOther)}, Links({Link(3)})).empty());
+}
+
+TEST(FindPorts, PortsOfAllEswitchesOfTheNicAreOurs) {
+  EXPECT_EQ(FindPorts(kSwitch, {Port(3), Port(4, PortFlavour::kPhysical, kSibling)}, Links({Link(3), Link(4)})).size(),
+            2u);
 }
 
 TEST(FindPorts, APortUnderAMasterIsRefusedWithTheCommandThatFreesIt) {
@@ -87,7 +117,7 @@ TEST(FindPorts, APortUnderAMasterIsRefusedWithTheCommandThatFreesIt) {
   netlink::Link vswitch = Link(4, "pf0vf0");
   vswitch.master = 10;
   vswitch.slave_kind = "openvswitch";
-  const auto ports = FindPorts(kNic, {Port(3), Port(4)}, Links({bonded, vswitch, Link(9, "bond0")}));
+  const auto ports = FindPorts(kSwitch, {Port(3), Port(4)}, Links({bonded, vswitch, Link(9, "bond0")}));
   EXPECT_EQ(ports.at(3).refusal, "it belongs to the bond bond0");
   EXPECT_EQ(ports.at(3).hint, "ip link set dev p0 nomaster");
   EXPECT_EQ(ports.at(4).refusal, "it belongs to an Open vSwitch bridge");
