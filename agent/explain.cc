@@ -329,7 +329,7 @@ flow::Match Layer2Destination(const flow::Miss& packet) {
   match.port = packet.port;
   match.vlan = packet.vlan;
   match.ethertype = packet.ethertype;
-  match.mac = packet.destination_mac;
+  match.destination_mac = packet.destination_mac;
   return match;
 }
 

@@ -58,8 +58,8 @@ Json RouteView(const flow::Dependencies& dependencies, const flow::Match& match)
 
 Json MatchView(const flow::Match& match) {
   Json view = Json::object();
-  if (match.table == flow::Table::kL2Source) view["src_mac"] = ToString(match.mac);
-  if (match.table == flow::Table::kL2Destination) view["dst_mac"] = ToString(match.mac);
+  if (!match.source_mac.is_zero()) view["src_mac"] = ToString(match.source_mac);
+  if (!match.destination_mac.is_zero()) view["dst_mac"] = ToString(match.destination_mac);
   if (match.source) view["source"] = PrefixText(*match.source);
   if (match.destination) view["destination"] = PrefixText(*match.destination);
   if (match.ttl_expires) {

@@ -10,20 +10,24 @@
 namespace dpuflow::flow {
 namespace {
 
-Match OfLayer2(Table table, const Miss& miss, const MacAddress& mac) {
+Match OfLayer2(Table table, const Miss& miss) {
   Match match;
   match.table = table;
   match.port = miss.port;
   match.vlan = miss.vlan;
   match.ethertype = miss.ethertype;
-  match.mac = mac;
   return match;
 }
 
-Match DestinationOf(const Miss& miss) { return OfLayer2(Table::kL2Destination, miss, miss.destination_mac); }
+Match DestinationOf(const Miss& miss) {
+  Match match = OfLayer2(Table::kL2Destination, miss);
+  match.destination_mac = miss.destination_mac;
+  return match;
+}
 
 Match SourceOf(const Miss& miss, const Lane& lane) {
-  Match match = OfLayer2(Table::kL2Source, miss, miss.source_mac);
+  Match match = OfLayer2(Table::kL2Source, miss);
+  match.source_mac = miss.source_mac;
   if (lane.checks_sources && miss.ethertype == kEthertypeIpv4) match.source = IpPrefix::Host(miss.source);
   return match;
 }

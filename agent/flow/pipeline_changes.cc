@@ -63,7 +63,7 @@ void Pipeline::MarkDirty(Flow& flow) {
       return;
     case Table::kL2Destination:
       // One that leads to routing, or one that is bridged: they do not become each other.
-      if (LeadsToRouting(flow) != (lane->routed && flow.match.mac == lane->router_mac)) return Leave(flow);
+      if (LeadsToRouting(flow) != (lane->routed && flow.match.destination_mac == lane->router_mac)) return Leave(flow);
       if (LeadsToRouting(flow)) return;
       if (!lane->bridged) return Leave(flow);
       return MarkDirtyToAsk(flow);

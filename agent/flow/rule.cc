@@ -36,13 +36,15 @@ bool IsExact(const Rule& rule) {
     case Table::kGuard:
       return std::holds_alternative<Trap>(rule.action);
     case Table::kL2Source:
-      return !match.mac.is_zero() && !match.destination && !match.ttl_expires &&
-             (!match.source || IsHost(*match.source));
+      return !match.source_mac.is_zero() && match.destination_mac.is_zero() && !match.destination &&
+             !match.ttl_expires && (!match.source || IsHost(*match.source));
     case Table::kL2Destination:
-      return !match.mac.is_zero() && !match.source && !match.destination && !match.ttl_expires;
+      return !match.destination_mac.is_zero() && match.source_mac.is_zero() && !match.source && !match.destination &&
+             !match.ttl_expires;
     case Table::kL3:
-      return match.destination && IsHost(*match.destination) && match.mac.is_zero() && !match.ttl_expires &&
-             (!match.source || IsHost(*match.source)) && PortsHaveAProtocol(match) && !match.portless;
+      return match.destination && IsHost(*match.destination) && match.source_mac.is_zero() &&
+             match.destination_mac.is_zero() && !match.ttl_expires && (!match.source || IsHost(*match.source)) &&
+             PortsHaveAProtocol(match) && !match.portless;
   }
   return false;
 }
@@ -73,9 +75,8 @@ std::string ToString(const Match& match) {
   text += match.ethertype == kEthertypeIpv4   ? " ip"
           : match.ethertype == kEthertypeIpv6 ? " ipv6"
                                               : fmt::format(" 0x{:04x}", match.ethertype);
-  if (!match.mac.is_zero()) {
-    text += fmt::format(" {} {}", match.table == Table::kL2Source ? "src_mac" : "dst_mac", match.mac);
-  }
+  if (!match.source_mac.is_zero()) text += fmt::format(" src_mac {}", match.source_mac);
+  if (!match.destination_mac.is_zero()) text += fmt::format(" dst_mac {}", match.destination_mac);
   if (match.source) text += fmt::format(" src {}", *match.source);
   if (match.destination) text += fmt::format(" dst {}", *match.destination);
   if (match.ttl_expires) text += " ttl 0..1";
@@ -121,7 +122,8 @@ std::size_t std::hash<dpuflow::flow::Match>::operator()(const dpuflow::flow::Mat
       static_cast<std::uint8_t>(match.portless),
   };
   std::size_t digest = dpuflow::HashBytes(head);
-  digest = dpuflow::HashBytes(match.mac.bytes, digest);
+  digest = dpuflow::HashBytes(match.source_mac.bytes, digest);
+  digest = dpuflow::HashBytes(match.destination_mac.bytes, digest);
   for (const auto& prefix : {match.source, match.destination}) {
     if (!prefix) continue;
     digest = dpuflow::HashBytes(prefix->address.wire(), digest);

@@ -40,15 +40,16 @@ inline constexpr Fields kFieldVlanPriority = 1 << 5;  // of tagged packets
 inline constexpr Fields kFieldPorts = kFieldSourcePort | kFieldDestinationPort;
 
 // What a packet must look like. Which fields are set is a function of the table:
-//   guard: one of `source` (any length) or `ttl_expires`;  L2 source: `mac` (the packet's source), and `source` as a
-//   host prefix where the port checks sources;  L2 destination: `mac` (the packet's destination);  L3: `destination`, and
-//   what of the packet the kernel's choice depends on (Fields). Ports are those of an unfragmented TCP or UDP packet.
+//   guard: one of `source` (any length) or `ttl_expires`;  L2 source: `source_mac`, and `source` as a host prefix where the
+//   port checks sources;  L2 destination: `destination_mac`;  L3: `destination`, and what of the packet the kernel's choice
+//   depends on (Fields). Ports are those of an unfragmented TCP or UDP packet.
 struct Match {
   Table table = Table::kL3;
   std::uint32_t port = 0;  // ifindex of the representor at which the packet enters
   std::uint16_t vlan = kUntagged;
   std::uint16_t ethertype = kEthertypeIpv4;  // host byte order
-  MacAddress mac;
+  MacAddress source_mac;
+  MacAddress destination_mac;
   std::optional<IpPrefix> source;
   std::optional<IpPrefix> destination;
   bool ttl_expires = false;  // TTL (hop limit) 0 or 1

@@ -41,8 +41,8 @@ netlink::FlowerKey ToKey(const flow::Match& match) {
     key.vlan_priority = match.vlan_priority;
     key.vlan_ethertype = match.ethertype;
   }
-  if (match.table == Table::kL2Source) key.eth_src = netlink::Exact(match.mac);
-  if (match.table == Table::kL2Destination) key.eth_dst = netlink::Exact(match.mac);
+  if (match.table == Table::kL2Source) key.eth_src = netlink::Exact(match.source_mac);
+  if (match.table == Table::kL2Destination) key.eth_dst = netlink::Exact(match.destination_mac);
   if (match.source) key.ip_src = MaskedPrefix(*match.source);
   if (match.destination) key.ip_dst = MaskedPrefix(*match.destination);
   if (match.ttl_expires) key.ip_ttl = netlink::Masked<std::uint8_t>{0, 0xfe};

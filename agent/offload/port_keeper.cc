@@ -51,7 +51,7 @@ flow::Rule TrialJump(std::uint32_t port) {
   flow::Rule rule;
   rule.match.table = flow::Table::kL2Source;
   rule.match.port = port;
-  rule.match.mac = kTrialMac;
+  rule.match.source_mac = kTrialMac;
   rule.action = flow::GotoTable{flow::Table::kL2Destination};
   return rule;
 }

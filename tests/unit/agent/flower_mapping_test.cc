@@ -122,7 +122,7 @@ TEST(FlowerMapping, TheTagOfTheFrameThatLeavesIsThatOfItsInterface) {
 TEST(FlowerMapping, GotoLandsWhereTheNextTableBegins) {
   Rule rule;
   rule.match.table = Table::kL2Source;
-  rule.match.mac = *MacAddress::Parse("0a:00:00:00:00:07");
+  rule.match.source_mac = *MacAddress::Parse("0a:00:00:00:00:07");
   rule.action = flow::GotoTable{Table::kL2Destination};
   Match next;
   next.table = Table::kL2Destination;

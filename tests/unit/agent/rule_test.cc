@@ -47,12 +47,13 @@ TEST(Rule, TableNamesGoBothWays) {
 
 TEST(Rule, MatchesThatDifferInOneFieldAreDifferentKeys) {
   const Match base = Routing().match;
-  std::vector<Match> others(5, base);
+  std::vector<Match> others(6, base);
   others[0].port = 8;
   others[1].vlan = 5;
   others[2].table = Table::kL2Source;
   others[3].destination = IpPrefix::Parse("192.0.2.2");
-  others[4].mac = *MacAddress::Parse("02:00:00:00:00:01");
+  others[4].source_mac = *MacAddress::Parse("02:00:00:00:00:01");
+  others[5].destination_mac = *MacAddress::Parse("02:00:00:00:00:01");
   for (const Match& other : others) {
     EXPECT_FALSE(other == base);
     EXPECT_NE(std::hash<Match>()(other), std::hash<Match>()(base));
