@@ -18,7 +18,8 @@ using flow::Table;
 using kernel::Insight;
 using Decision = Explanation::Decision;
 
-constexpr std::size_t kMostSources = 32;  // L2 source entries that are listed: behind an uplink there may be many
+constexpr std::size_t kMostSources =
+    32;  // L2 source or flat entries that are listed: behind an uplink there may be many
 
 // ---- the classifier (bpf/classifier.bpf.c, in its order) -------------------------------------------------------------
 
@@ -323,6 +324,12 @@ bool MatchesSource(const flow::Match& match, const flow::Miss& packet) {
   return match.table == Table::kL2Source && (!match.source || match.source->Contains(packet.source));
 }
 
+// A flat entry for the packet, from whatever MAC.
+bool IsOfKey(flow::Match match, const flow::Match& key) {
+  match.source_mac = key.source_mac;
+  return match.table == Table::kFlat && match == key;
+}
+
 flow::Match Layer2Destination(const flow::Miss& packet) {
   flow::Match match;
   match.table = Table::kL2Destination;
@@ -336,10 +343,11 @@ flow::Match Layer2Destination(const flow::Miss& packet) {
 void AddEntries(Explanation& explanation, const std::optional<Insight>& kernel, const ExplainContext& context) {
   const flow::Miss& packet = explanation.packet;
   const flow::FlowTable& flows = context.pipeline.flows();
-  if (kernel) explanation.key = flow::KeyOf(packet, context.pipeline.FieldsFor(kernel->answer));
+  if (kernel) explanation.key = context.pipeline.KeyFor(kernel->answer);
   for (const flow::FlowId id : flows.OnPort(packet.port)) {
     const flow::Flow* flow = flows.Find(id);
-    if (MatchesSource(flow->match, packet)) explanation.entries.push_back(*flow);
+    const bool own = explanation.key && IsOfKey(flow->match, *explanation.key);
+    if (own || MatchesSource(flow->match, packet)) explanation.entries.push_back(*flow);
   }
   std::ranges::sort(explanation.entries, {},
                     [](const flow::Flow& flow) { return std::tuple(flow.match.table, !flow.installed, flow.id); });
@@ -350,6 +358,7 @@ void AddEntries(Explanation& explanation, const std::optional<Insight>& kernel, 
   const auto add = [&](const flow::Match& match) {
     if (const flow::Flow* flow = flows.Find(match)) explanation.entries.push_back(*flow);
   };
+  if (context.port.form == flow::Form::kFlat) return;
   add(Layer2Destination(packet));
   if (explanation.key) add(*explanation.key);
 }
@@ -357,6 +366,13 @@ void AddEntries(Explanation& explanation, const std::optional<Insight>& kernel, 
 bool HasEntry(const Explanation& explanation, Table table) {
   return std::ranges::any_of(explanation.entries,
                              [&](const flow::Flow& flow) { return flow.match.table == table && flow.installed; });
+}
+
+// Whether a packet with the right source MAC meets an entry in each table of this form.
+bool HasAllEntries(const Explanation& explanation, flow::Form form) {
+  if (form == flow::Form::kFlat) return HasEntry(explanation, Table::kFlat);
+  return HasEntry(explanation, Table::kL2Source) && HasEntry(explanation, Table::kL2Destination) &&
+         HasEntry(explanation, Table::kL3);
 }
 
 // What stands between a flow that hardware may forward and its entries; empty: nothing.
@@ -373,10 +389,11 @@ std::string Obstacle(const Explanation& explanation, const ExplainContext& conte
   }
   if (HasEntry(explanation, Table::kGuard)) return "a guard hands packets from this source to software";
   for (const flow::Flow& flow : explanation.entries) {
-    const bool refused = flow.refusals > 0 || (flow.match.table == Table::kL3 && flow.section == 0);
+    const bool refused = flow.refusals > 0 || (flow::HasSections(flow.match.table) && flow.section == 0);
     if (refused && !flow.wanted && !HasEntry(explanation, flow.match.table)) return flow.reason.text;
   }
-  if (!HasEntry(explanation, Table::kL3) && context.pipeline.full()) {
+  const Table last = context.port.form == flow::Form::kFlat ? Table::kFlat : Table::kL3;
+  if (!HasEntry(explanation, last) && context.pipeline.full()) {
     return fmt::format("the limit of {} entries is reached (flows.max-entries)", context.pipeline.limits().max_entries);
   }
   return {};
@@ -402,6 +419,9 @@ void AddNotes(Explanation& explanation, const PacketQuestion& question, const st
   }
   if (explanation.mtu != 0 && explanation.mtu < explanation.largest_packet) {
     note(fmt::format("packets of more than {} bytes are the kernel's to fragment or to answer", explanation.mtu));
+  }
+  if (explanation.form == flow::Form::kFlat) {
+    note("the NIC offers no chains: one entry in chain 0 does the work of three, for one source MAC");
   }
   if (!kernel && context.port.info.link.master != 0) {
     note(fmt::format("{} belongs to {}: for what enters there, ask ip route get ... iif {}",
@@ -435,6 +455,7 @@ Explanation Explain(const PacketQuestion& question, const std::optional<Insight>
                     const ExplainContext& context) {
   Explanation explanation;
   explanation.packet = question.packet;
+  if (context.port.state == PortSlot::State::kReady) explanation.form = context.port.form;
   if (const auto port = context.decision.ports.find(question.packet.port); port != context.decision.ports.end()) {
     explanation.largest_packet = port->second.largest_packet;
   }
@@ -446,9 +467,8 @@ Explanation Explain(const PacketQuestion& question, const std::optional<Insight>
   Decide(explanation, kernel, context);
   AddEntries(explanation, kernel, context);
   const bool guarded = HasEntry(explanation, Table::kGuard);
-  explanation.in_hardware = !guarded && explanation.source != SourceVerdict::kInvalid &&
-                            HasEntry(explanation, Table::kL2Source) && HasEntry(explanation, Table::kL2Destination) &&
-                            HasEntry(explanation, Table::kL3);
+  explanation.in_hardware =
+      !guarded && explanation.source != SourceVerdict::kInvalid && HasAllEntries(explanation, context.port.form);
   if (explanation.decision == Decision::kForward && !explanation.in_hardware) {
     if (std::string obstacle = Obstacle(explanation, context); !obstacle.empty()) Refuse(explanation, obstacle);
   }

@@ -54,10 +54,11 @@ struct Explanation {
   std::string reason;  // why not kForward
   std::string hint;    // the command that changes that, if there is one
 
-  std::optional<flow::Match> key;    // of the L3 flow; nothing: there would be none
+  std::optional<flow::Match> key;    // of the packet's own flow, without its source MAC; nothing: there would be none
+  std::optional<flow::Form> form;    // in which the port's entries stand; nothing: it takes no part
   std::vector<flow::Flow> entries;   // that the packet matches, in the order in which it meets them
-  std::size_t entries_left_out = 0;  // more L2 source entries than are listed
-  bool in_hardware = false;          // the packet meets an entry in each of the three tables
+  std::size_t entries_left_out = 0;  // more L2 source or flat entries than are listed
+  bool in_hardware = false;          // the packet meets an entry in each table of the port
 
   std::vector<std::string> notes;  // what else is worth knowing, a sentence each
   std::string summary;             // one line: where the packet is forwarded, and why

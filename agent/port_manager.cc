@@ -106,6 +106,7 @@ void PortManager::OnPrepared(const offload::PortPrepared& report, flow::TimePoin
   PortSlot& slot = found->second;
   if (report.refusal.empty() && slot.info.refusal.empty()) {
     slot.state = PortSlot::State::kReady;
+    slot.form = report.form;
     slot.refusal.clear();
     slot.hint.clear();
     TellPipeline(slot, now);
@@ -192,6 +193,7 @@ flow::Lane PortManager::LaneOf(const kernel::LaneView& view) const {
 void PortManager::TellPipeline(const PortSlot& slot, flow::TimePoint now) {
   flow::Port port;
   port.ifindex = slot.info.link.ifindex;
+  port.form = slot.form;
   port.ipv6 = sysctls_.ipv6_forwarding;
   port.offload = slot.offload;
   for (const kernel::LaneView& lane : topology_.OnPort(port.ifindex)) port.lanes.push_back(LaneOf(lane));

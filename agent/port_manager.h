@@ -34,7 +34,8 @@ struct PortSlot {
   enum class State : std::uint8_t { kPreparing, kReady, kRefused, kReleasing };
   kernel::SwitchPort info;
   State state = State::kPreparing;
-  std::string refusal;  // when refused: one sentence, and the command that ends it
+  flow::Form form = flow::Form::kChained;  // once prepared
+  std::string refusal;                     // when refused: one sentence, and the command that ends it
   std::string hint;
   flow::TimePoint retry_at;  // when refused by the backend: tried again then
   bool offload = true;       // the operator's switch

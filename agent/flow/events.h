@@ -88,6 +88,7 @@ struct Dependencies {
   std::vector<NeighKey> neighs;            // every neighbour that its paths use
   std::optional<NeighKey> next_hop{};      // of these, the one that packets of this flow go to
   std::vector<StationKey> stations{};      // of bridges: those that the packet comes from and goes to
+  std::optional<StationKey> sender{};      // of these, the one that every packet of this flow comes from
 
   bool operator==(const Dependencies&) const = default;
 };
@@ -128,7 +129,7 @@ struct Operation {
   Kind kind = Kind::kAdd;
   FlowId flow = 0;
   Rule rule;                 // kRemove: the rule that stands
-  std::uint8_t section = 0;  // of the L3 table (sections.h); 0 in the other tables
+  std::uint8_t section = 0;  // of a table that has some (sections.h)
   TimePoint issued;
   Epoch epoch = 0;
 

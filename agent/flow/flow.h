@@ -23,7 +23,7 @@ enum class State : std::uint8_t {
 struct Flow {
   FlowId id = 0;
   Match match;
-  std::uint8_t section = 0;  // of the L3 table, where keys of this shape stand (sections.h); 0: none was free
+  std::uint8_t section = 0;  // of its table, where keys of this shape stand (sections.h); 0: none was free
 
   std::optional<Rule> wanted;                // what the hardware should hold; nothing: it should hold nothing
   std::optional<Rule> installed;             // what it holds and has acknowledged

@@ -3,14 +3,19 @@
 
 #include <utility>
 
+#include "agent/flow/form.h"
+
 namespace dpuflow::flow {
 namespace {
 
-// The address by which route changes find the entry. Guards hold prefixes and depend on no route.
-std::optional<IpAddress> IndexedAddress(const Match& match) {
-  if (match.table == Table::kL3 && match.destination) return match.destination->address;
-  if (match.table == Table::kL2Source && match.source) return match.source->address;
-  return std::nullopt;
+bool HoldsCheckedSource(const Match& match) { return match.source && VouchesForSender(match.table); }
+
+// The addresses by which route changes find the entry. Guards hold prefixes and depend on no route.
+std::vector<IpAddress> IndexedAddresses(const Match& match) {
+  std::vector<IpAddress> addresses;
+  if (match.destination) addresses.push_back(match.destination->address);
+  if (HoldsCheckedSource(match)) addresses.push_back(match.source->address);
+  return addresses;
 }
 
 template <typename Index, typename Key>
@@ -38,7 +43,8 @@ FlowId FlowTable::UnusedId() {
 }
 
 void FlowTable::FindSection(Flow& flow) {
-  if (flow.section == 0 && flow.match.table == Table::kL3) flow.section = sections_.Acquire(ShapeOf(flow.match));
+  if (flow.section != 0 || !HasSections(flow.match.table)) return;
+  flow.section = SectionsOf(flow.match.table).Acquire(ShapeOf(flow.match));
 }
 
 Flow& FlowTable::Obtain(const Match& match, TimePoint now) {
@@ -50,8 +56,8 @@ Flow& FlowTable::Obtain(const Match& match, TimePoint now) {
   flow.created = flow.active = now;
   by_match_.emplace(match, id);
   by_port_[match.port].insert(id);
-  if (const auto address = IndexedAddress(match)) by_address_.emplace(*address, id);
-  if (match.table == Table::kL2Source && match.source) checked_sources_.insert(id);
+  for (const IpAddress& address : IndexedAddresses(match)) by_address_.emplace(address, id);
+  if (HoldsCheckedSource(match)) checked_sources_.insert(id);
   FindSection(flow);
   return flow;
 }
@@ -83,9 +89,9 @@ void FlowTable::Erase(FlowId id) {
   RemoveFromIndexes(flow);
   by_match_.erase(flow.match);
   Drop(by_port_, flow.match.port, id);
-  if (const auto address = IndexedAddress(flow.match)) by_address_.erase({*address, id});
+  for (const IpAddress& address : IndexedAddresses(flow.match)) by_address_.erase({address, id});
   checked_sources_.erase(id);
-  sections_.Release(flow.section);
+  SectionsOf(flow.match.table).Release(flow.section);
   flows_.erase(found);
 }
 

@@ -18,7 +18,7 @@ namespace dpuflow::flow {
 
 class FlowTable {
  public:
-  // The flow of `match`, made if there is none. Of the L3 table it has a section, unless none was free.
+  // The flow of `match`, made if there is none. In a table with sections it has one, unless none was free.
   Flow& Obtain(const Match& match, TimePoint now);
   // Tries again for a flow without a section.
   void FindSection(Flow& flow);
@@ -35,7 +35,7 @@ class FlowTable {
   // checked source, lies in its prefix; a link also those that enter at it.
   [[nodiscard]] std::vector<FlowId> Affected(const Change& change) const;
   [[nodiscard]] std::vector<FlowId> OnPort(std::uint32_t port) const;
-  // The L2 source flows whose key holds the source address.
+  // The flows that say who may send, and whose key holds the source address.
   [[nodiscard]] const std::unordered_set<FlowId>& checked_sources() const { return checked_sources_; }
 
   [[nodiscard]] std::size_t size() const { return flows_.size(); }
@@ -61,7 +61,10 @@ class FlowTable {
   FlowId UnusedId();
 
   FlowId last_id_ = 0;
-  Sections sections_;
+  [[nodiscard]] Sections& SectionsOf(Table table) { return table == Table::kFlat ? flat_sections_ : sections_; }
+
+  Sections sections_{kSections};  // of L3
+  Sections flat_sections_{kFlatSections};
   std::unordered_map<FlowId, Flow> flows_;
   std::unordered_map<Match, FlowId> by_match_;
   std::set<std::pair<IpAddress, FlowId>> by_address_;  // of destinations and checked sources: a prefix is a range

@@ -7,32 +7,9 @@
 #include <cerrno>
 #include <utility>
 
+#include "agent/flow/form.h"
+
 namespace dpuflow::flow {
-namespace {
-
-Match OfLayer2(Table table, const Miss& miss) {
-  Match match;
-  match.table = table;
-  match.port = miss.port;
-  match.vlan = miss.vlan;
-  match.ethertype = miss.ethertype;
-  return match;
-}
-
-Match DestinationOf(const Miss& miss) {
-  Match match = OfLayer2(Table::kL2Destination, miss);
-  match.destination_mac = miss.destination_mac;
-  return match;
-}
-
-Match SourceOf(const Miss& miss, const Lane& lane) {
-  Match match = OfLayer2(Table::kL2Source, miss);
-  match.source_mac = miss.source_mac;
-  if (lane.checks_sources && miss.ethertype == kEthertypeIpv4) match.source = IpPrefix::Host(miss.source);
-  return match;
-}
-
-}  // namespace
 
 // ---- what is wanted -------------------------------------------------------------------------------------------------
 
@@ -92,7 +69,7 @@ void Pipeline::Forget(FlowId id) {
   if (flow == nullptr) return;
   if (flow->wanted && flow->match.table != Table::kGuard) --wanted_;
   if (flow->held) ledger_.Close(*flow->held);
-  const std::vector<FlowId> freed = flow->match.table == Table::kL3 ? targets_.Remove(*flow) : std::vector<FlowId>{};
+  const std::vector<FlowId> freed = IsRouted(flow->match) ? targets_.Remove(*flow) : std::vector<FlowId>{};
   table_.Erase(id);
   for (const FlowId other : freed) Settle(other);
 }
@@ -105,7 +82,7 @@ bool Pipeline::HasRoom(const Match& match) {
 
 Flow& Pipeline::Obtain(const Match& match, TimePoint now) {
   Flow& flow = table_.Obtain(match, now);
-  if (match.table == Table::kL3) targets_.Add(flow);
+  if (IsRouted(match)) targets_.Add(flow);
   return flow;
 }
 
@@ -124,13 +101,14 @@ void Pipeline::OnMiss(const Miss& miss, TimePoint now) {
     ++counters_.misses_not_supported;
     return;
   }
-  const bool routed = lane->routed && miss.destination_mac == lane->router_mac;
+  const bool routed = lane->Routes(miss.destination_mac);
   if (!routed && !lane->bridged) {
     ++counters_.misses_not_for_router;
     return;
   }
-  const Target* target = routed ? targets_.Find(KeyOf(miss, 0)) : nullptr;
-  const Match match = routed ? KeyOf(miss, target != nullptr ? target->fields : Fields{0}) : DestinationOf(miss);
+  const Target* target = routed ? targets_.Find(RoutedKey(settings.form, miss, 0)) : nullptr;
+  const Fields fields = target != nullptr ? target->fields : FieldsOfLane(settings.form, *lane, miss.ethertype);
+  const Match match = routed ? RoutedKey(settings.form, miss, fields) : BridgedKey(settings.form, miss);
   if (!HasRoom(match)) {
     ++counters_.misses_table_full;
     return;
@@ -147,7 +125,7 @@ void Pipeline::OnMiss(const Miss& miss, TimePoint now) {
     return;
   }
   flow.miss = miss;
-  if (flow.wanted) EnsureLayer2(*lane, miss, std::nullopt, now);
+  if (flow.wanted) EnsureWay(*lane, miss, std::nullopt, now);
 }
 
 void Pipeline::Ask(const Flow& flow, const Miss& miss) {
@@ -218,8 +196,9 @@ void Pipeline::OnAnswer(const Answer& answer, TimePoint now) {
   } else if (flow == nullptr || flow->leaving) {
     // Only a packet brings back what is on its way out.
   } else if (flow->match.table == Table::kL2Source) {
-    ApplyToSource(*flow, answer);
-  } else if ((flow->match.table == Table::kL2Destination) != answer.bridged) {
+    // It stands as long as what it says is so. A packet brings it back.
+    if (RefusesSender(flow->match, answer)) Leave(*flow);
+  } else if (IsRouted(flow->match) == answer.bridged) {
     Leave(*flow);  // what was bridged is routed now, or the other way around
   } else if (refused_source) {
     // The source with which it was asked has become invalid. Others may not have: the next packet asks with its own.
@@ -233,21 +212,40 @@ void Pipeline::OnAnswer(const Answer& answer, TimePoint now) {
   cause_ = ledger_.now();
 }
 
+Form Pipeline::FormOf(std::uint32_t port) const {
+  const auto found = ports_.find(port);
+  return found == ports_.end() ? Form::kChained : found->second.port.form;
+}
+
 Fields Pipeline::FieldsFor(const Answer& answer) const {
-  const Target* target = targets_.Find(KeyOf(answer.question.miss, 0));
-  return answer.uniform || target == nullptr ? answer.fields : answer.fields | target->fields;
+  const Miss& miss = answer.question.miss;
+  const auto port = ports_.find(miss.port);
+  if (port == ports_.end()) return answer.fields;
+  const Form form = port->second.port.form;
+  const Lane* lane = port->second.port.Find(miss.vlan);
+  Fields fields = answer.fields;
+  if (lane != nullptr) fields |= FieldsOfLane(form, *lane, miss.ethertype);
+  const Target* target = targets_.Find(RoutedKey(form, miss, 0));
+  return answer.uniform || target == nullptr ? fields : fields | target->fields;
+}
+
+Match Pipeline::KeyFor(const Answer& answer) const {
+  const Miss& miss = answer.question.miss;
+  const Form form = FormOf(miss.port);
+  return answer.bridged ? BridgedKey(form, miss) : RoutedKey(form, miss, FieldsFor(answer));
 }
 
 Flow* Pipeline::Reshape(const Answer& answer, TimePoint now) {
-  Target* target = targets_.Find(KeyOf(answer.question.miss, 0));
+  const Form form = FormOf(answer.question.miss.port);
   const Fields fields = FieldsFor(answer);
-  const Match match = KeyOf(answer.question.miss, fields);
+  const Match match = RoutedKey(form, answer.question.miss, fields);
+  Target* target = targets_.Find(match);
   if (target != nullptr && target->fields != fields) {
     target->fields = fields;
     target->outdated.clear();
     for (const FlowId id : target->flows) {
       const Flow* flow = table_.Find(id);
-      const bool fits = flow->match == match || (flow->answered && KeyOf(flow->miss, fields) == flow->match);
+      const bool fits = flow->match == match || (flow->answered && RoutedKey(form, flow->miss, fields) == flow->match);
       if (!fits) target->outdated.insert(id);
     }
     const std::vector<FlowId> outdated(target->outdated.begin(), target->outdated.end());
@@ -263,17 +261,10 @@ Flow* Pipeline::Reshape(const Answer& answer, TimePoint now) {
 }
 
 Flow* Pipeline::ReshapeBridged(const Answer& answer, TimePoint now) {
-  const Match match = DestinationOf(answer.question.miss);
+  const Match match = KeyFor(answer);
   if (HasRoom(match)) return &Obtain(match, now);
   ++counters_.misses_table_full;
   return nullptr;
-}
-
-// An entry for a source stands as long as what it says is so: the kernel accepts the address, the bridge knows the station
-// here. A packet brings it back.
-void Pipeline::ApplyToSource(Flow& flow, const Answer& answer) {
-  const bool refused = flow.match.source && answer.source != SourceVerdict::kValid;
-  if (refused || !answer.sender_reason.empty()) Leave(flow);
 }
 
 void Pipeline::Apply(Flow& flow, const PortState& port, const Answer& answer, TimePoint now) {
@@ -283,7 +274,12 @@ void Pipeline::Apply(Flow& flow, const PortState& port, const Answer& answer, Ti
   flow.asked = now;
   flow.waiting = answer.verdict == Answer::Verdict::kWait;
   flow.miss = miss;
-  table_.SetDependencies(flow, answer.dependencies);
+  Dependencies dependencies = answer.dependencies;
+  if (answer.sender && VouchesForSender(flow.match.table)) {
+    dependencies.stations.push_back(*answer.sender);
+    dependencies.sender = answer.sender;
+  }
+  table_.SetDependencies(flow, std::move(dependencies));
 
   if (answer.verdict != Answer::Verdict::kForward) {
     ++(flow.waiting ? counters_.answers_wait : counters_.answers_software);
@@ -293,21 +289,25 @@ void Pipeline::Apply(Flow& flow, const PortState& port, const Answer& answer, Ti
   }
   ++counters_.answers_forward;
   table_.FindSection(flow);
-  if (Reason why = WhyNot(flow, port, now); !why.empty()) {
+  if (Reason why = WhyNot(flow, port, answer, now); !why.empty()) {
     Explain(flow, std::move(why));
     Unwant(flow);
     return;
   }
-  const Adjacency& way = answer.adjacency;
-  Want(flow, Rule{flow.match, answer.bridged ? Action{BridgeTo{way.egress, way.vlan}} : Action{RouteTo{way}}}, now);
+  Want(flow, Rule{flow.match, ActionOf(answer)}, now);
   const Lane* lane = port.port.Find(miss.vlan);
   const bool lead = flow.wanted && lane != nullptr && (first || answer.question.fresh);
   const bool source_counts = lane != nullptr && lane->checks_sources && miss.ethertype == kEthertypeIpv4;
   const bool source_stands = !source_counts || answer.source == SourceVerdict::kValid;
-  if (lead && source_stands && answer.sender_reason.empty()) EnsureLayer2(*lane, miss, answer.sender, now);
+  if (lead && source_stands && answer.sender_reason.empty()) EnsureWay(*lane, miss, answer.sender, now);
 }
 
-Reason Pipeline::WhyNot(const Flow& flow, const PortState& state, TimePoint now) const {
+Action Pipeline::ActionOf(const Answer& answer) {
+  const Adjacency& way = answer.adjacency;
+  return answer.bridged ? Action{BridgeTo{way.egress, way.vlan}} : Action{RouteTo{way}};
+}
+
+Reason Pipeline::WhyNot(const Flow& flow, const PortState& state, const Answer& answer, TimePoint now) const {
   if (!state.port.offload) return {Why::kOffloadOff, "offload is switched off (dpuflowctl offload)"};
   // A guard that is still on its way keeps new entries out; it does not throw old ones out.
   if (state.guards_missing > 0 && (!flow.installed || !state.guard_refusal.empty())) {
@@ -315,38 +315,43 @@ Reason Pipeline::WhyNot(const Flow& flow, const PortState& state, TimePoint now)
                                                       : fmt::format("a guard was refused: {}", state.guard_refusal)};
   }
   if (flow.match.portless) return {Why::kPortless, "a fragment, or without ports, and the path depends on ports"};
-  if (flow.match.table == Table::kL3 && flow.section == 0)
-    return {Why::kShapes, "the L3 table has no section left for keys of this shape"};
+  if (RefusesSender(flow.match, answer)) {
+    return !answer.sender_reason.empty() ? answer.sender_reason
+                                         : Reason{Why::kReversePath, "the kernel has not accepted the source"};
+  }
+  if (HasSections(flow.match.table) && flow.section == 0)
+    return {Why::kShapes, fmt::format("the {} table has no section left for keys of this shape",
+                                      flow.match.table == Table::kFlat ? "flat" : "L3")};
   if (!flow.wanted && now < flow.retry_after) return flow.reason;
   return {};
 }
 
-void Pipeline::EnsureLayer2(const Lane& lane, const Miss& miss, const std::optional<StationKey>& sender,
-                            TimePoint now) {
-  const auto lead = [&](const Match& match, Table next) {
-    if (!HasRoom(match)) {
+void Pipeline::EnsureWay(const Lane& lane, const Miss& miss, const std::optional<StationKey>& sender, TimePoint now) {
+  // From the far end to the near one: a packet is not led to a table before that one's entry is on its way.
+  for (const Rule& rule : WayTo(FormOf(miss.port), lane, miss)) {
+    if (!HasRoom(rule.match)) {
       ++counters_.misses_table_full;
-      return;
+      continue;
     }
-    Flow& flow = Obtain(match, now);
+    Flow& flow = Obtain(rule.match, now);
     flow.answered = true;
     flow.active = now;
     flow.miss = miss;
-    if (sender && match.table == Table::kL2Source) {
+    if (sender && VouchesForSender(rule.match.table)) {
       Dependencies dependencies;
       dependencies.stations = {*sender};
+      dependencies.sender = sender;
       table_.SetDependencies(flow, std::move(dependencies));
     }
-    if (!flow.wanted) Want(flow, Rule{match, GotoTable{next}}, now);
-  };
-  // From the far end to the near one: a packet is not led to a table before that one's entry is on its way.
-  if (lane.routed && miss.destination_mac == lane.router_mac) lead(DestinationOf(miss), Table::kL3);
-  lead(SourceOf(miss, lane), Table::kL2Destination);
+    if (!flow.wanted) Want(flow, rule, now);
+  }
 }
 
-// The packet's sender has an entry.
+// What says that the packet's sender is where it is: an entry on the way, or else the packet's own.
 bool Pipeline::LeadsOn(const Lane& lane, const Miss& miss) const {
-  const Flow* flow = table_.Find(SourceOf(miss, lane));
+  const std::vector<Rule> way = WayTo(FormOf(miss.port), lane, miss);
+  if (way.empty()) return true;
+  const Flow* flow = table_.Find(way.back().match);
   return flow != nullptr && flow->wanted;
 }
 

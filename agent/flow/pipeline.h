@@ -38,6 +38,7 @@
 #include "agent/flow/events.h"
 #include "agent/flow/flow_table.h"
 #include "agent/flow/ledger.h"
+#include "agent/flow/port.h"
 #include "agent/flow/source_table.h"
 #include "agent/flow/targets.h"
 
@@ -52,30 +53,6 @@ struct Limits {
   Duration retry_max = std::chrono::seconds(60);
   Duration reask =
       std::chrono::seconds(5);  // a flow kept in software is asked about again after this, if it still sends
-};
-
-// What the pipeline knows of a lane: of the packets of a port with one VLAN id, or with none.
-struct Lane {
-  std::uint16_t vlan = kUntagged;
-  bool bridged = false;         // frames to other MACs are a bridge's
-  bool routed = false;          // routing sees packets of this lane
-  MacAddress router_mac;        // of the interface at which it does: frames to it are to be routed
-  bool checks_sources = false;  // rp_filter: the L2 source entries of IPv4 carry the source address
-  // Sources that no packet from here may have: the machine's own addresses, loopback, multicast. One guard each.
-  std::vector<IpPrefix> martians{};
-
-  bool operator==(const Lane&) const = default;
-};
-
-// ... and of a port of the switch that takes part.
-struct Port {
-  std::uint32_t ifindex = 0;
-  bool ipv6 = false;          // the machine forwards IPv6
-  bool offload = true;        // off: the hardware is kept empty, guards included
-  std::vector<Lane> lanes{};  // those that routing knows, each once; other packets stay in software
-
-  [[nodiscard]] const Lane* Find(std::uint16_t vlan) const;  // null: there is none
-  bool operator==(const Port&) const = default;
 };
 
 // Totals since the start. Everything that is left undone is counted here, by reason.
@@ -170,8 +147,8 @@ class Pipeline {
   [[nodiscard]] std::size_t questions_waiting() const { return questions_.size() + dirty_.size(); }
   [[nodiscard]] std::size_t operations_waiting() const { return changes_.size() + adds_.size(); }
   [[nodiscard]] const FlowTable& flows() const { return table_; }
-  // Which fields a key needs for this answer, seeing those that others of its target need.
-  [[nodiscard]] Fields FieldsFor(const Answer& answer) const;
+  // The key of the flow that this answer is about.
+  [[nodiscard]] Match KeyFor(const Answer& answer) const;
   [[nodiscard]] bool IsApproved(const LaneId& lane, const IpAddress& source) const {
     return sources_.IsValid(lane, source);
   }
@@ -199,15 +176,18 @@ class Pipeline {
   void TakeDirty(std::size_t most, std::vector<Question>& taken, TimePoint now);
   void NoteSource(const Answer& answer);
   void Apply(Flow& flow, const PortState& port, const Answer& answer, TimePoint now);
+  [[nodiscard]] Form FormOf(std::uint32_t port) const;
+  // Which fields a key needs for this answer, seeing those that others of its target need.
+  [[nodiscard]] Fields FieldsFor(const Answer& answer) const;
   // The flow that an answer is about. Those of its target whose keys do not fit the answer's fields leave. Null: no room.
   Flow* Reshape(const Answer& answer, TimePoint now);
   // The flow of the bridged packets of an answer. Null: no room.
   Flow* ReshapeBridged(const Answer& answer, TimePoint now);
-  void ApplyToSource(Flow& flow, const Answer& answer);
-  // What leads a packet to the entry of its flow. `sender` as in Answer: nothing where the packet is no bridge's.
-  void EnsureLayer2(const Lane& lane, const Miss& miss, const std::optional<StationKey>& sender, TimePoint now);
+  // What leads a packet to its own entry (form.h). `sender` as in Answer: nothing where the packet is no bridge's.
+  void EnsureWay(const Lane& lane, const Miss& miss, const std::optional<StationKey>& sender, TimePoint now);
   [[nodiscard]] bool LeadsOn(const Lane& lane, const Miss& miss) const;
-  [[nodiscard]] Reason WhyNot(const Flow& flow, const PortState& state, TimePoint now) const;
+  [[nodiscard]] Reason WhyNot(const Flow& flow, const PortState& state, const Answer& answer, TimePoint now) const;
+  [[nodiscard]] static Action ActionOf(const Answer& answer);
   void Refused(Flow& flow, const Error& error, TimePoint now);
   void Explain(Flow& flow, Reason reason);  // why it is not in hardware; counted where it is news
   // pipeline_changes.cc

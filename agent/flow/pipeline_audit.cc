@@ -2,6 +2,7 @@
 //
 // What an audit needs to know of flows, and does to them. It looks at entries that stand still: whatever is under way is
 // being put right already.
+#include "agent/flow/form.h"
 #include "agent/flow/pipeline.h"
 
 namespace dpuflow::flow {
@@ -23,8 +24,7 @@ std::optional<Question> Pipeline::AuditQuestion(FlowId id) const {
   const Flow* flow = table_.Find(id);
   if (flow == nullptr || !IsStanding(*flow)) return std::nullopt;
   const bool bridged = !flow->dependencies.stations.empty();
-  const bool asked =
-      flow->match.table == Table::kL3 || bridged || (flow->match.table == Table::kL2Source && flow->match.source);
+  const bool asked = IsRouted(flow->match) || bridged || (flow->match.table == Table::kL2Source && flow->match.source);
   if (!asked) return std::nullopt;
   return Question{id, flow->miss, false, ledger_.now()};
 }
@@ -32,14 +32,10 @@ std::optional<Question> Pipeline::AuditQuestion(FlowId id) const {
 bool Pipeline::Disagrees(const Answer& answer) const {
   const Flow* flow = table_.Find(answer.question.flow);
   if (flow == nullptr || !IsStanding(*flow) || flow->miss != answer.question.miss) return false;
-  if (flow->match.table == Table::kL2Source) {
-    return (flow->match.source && answer.source != SourceVerdict::kValid) || !answer.sender_reason.empty();
-  }
+  if (RefusesSender(flow->match, answer)) return true;
+  if (flow->match.table == Table::kL2Source) return false;
   if (answer.verdict != Answer::Verdict::kForward || answer.source == SourceVerdict::kInvalid) return true;
-  if (answer.bridged)
-    return flow->installed->action != Action{BridgeTo{answer.adjacency.egress, answer.adjacency.vlan}};
-  if (KeyOf(answer.question.miss, FieldsFor(answer)) != flow->match) return true;
-  return flow->installed->action != Action{RouteTo{answer.adjacency}};
+  return KeyFor(answer) != flow->match || flow->installed->action != ActionOf(answer);
 }
 
 bool Pipeline::Rewrite(FlowId id, bool afresh, TimePoint began) {

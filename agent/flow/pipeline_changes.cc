@@ -3,6 +3,7 @@
 // What a change among the kernel's tables means for flows and for validated sources.
 #include <algorithm>
 
+#include "agent/flow/form.h"
 #include "agent/flow/pipeline.h"
 
 namespace dpuflow::flow {
@@ -51,6 +52,8 @@ void Pipeline::MarkDirty(Flow& flow) {
   const Lane* lane = settings.Find(flow.match.vlan);
   if (flow.match.table == Table::kGuard) return;
   if (lane == nullptr || (flow.match.ethertype == kEthertypeIpv6 && !settings.ipv6)) return Leave(flow);
+  if (!HasTable(settings.form, flow.match.table)) return Leave(flow);
+  const bool to_router = lane->Routes(flow.match.destination_mac);
   switch (flow.match.table) {
     case Table::kGuard:
       return;
@@ -63,9 +66,12 @@ void Pipeline::MarkDirty(Flow& flow) {
       return;
     case Table::kL2Destination:
       // One that leads to routing, or one that is bridged: they do not become each other.
-      if (LeadsToRouting(flow) != (lane->routed && flow.match.destination_mac == lane->router_mac)) return Leave(flow);
+      if (LeadsToRouting(flow) != to_router) return Leave(flow);
       if (LeadsToRouting(flow)) return;
       if (!lane->bridged) return Leave(flow);
+      return MarkDirtyToAsk(flow);
+    case Table::kFlat:
+      if (IsRouted(flow.match) != to_router || (!to_router && !lane->bridged)) return Leave(flow);
       return MarkDirtyToAsk(flow);
     case Table::kL3:
       MarkDirtyToAsk(flow);

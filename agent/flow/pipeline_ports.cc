@@ -96,7 +96,7 @@ void Pipeline::OnGuard(std::uint32_t ifindex) {
   if (!complete && port->second.guard_refusal.empty()) return;
   for (const FlowId id : table_.OnPort(ifindex)) {
     Flow* flow = table_.Find(id);
-    if (flow->match.table == Table::kL3) MarkDirty(*flow);
+    if (HasSections(flow->match.table)) MarkDirty(*flow);
   }
 }
 

@@ -25,9 +25,7 @@ void Pipeline::Judge(Flow& flow, const Sample* sample, TimePoint now) {
   const bool guard = flow.match.table == Table::kGuard;
   const bool moved = sample != nullptr && ApplySample(flow, *sample, now);
   if (moved && flow.wanted && flow.dependencies.next_hop) used_neighs_.insert(*flow.dependencies.next_hop);
-  if (moved && flow.wanted && flow.match.table == Table::kL2Source) {
-    for (const StationKey& station : flow.dependencies.stations) used_stations_.push_back({station, now});
-  }
+  if (moved && flow.wanted && flow.dependencies.sender) used_stations_.push_back({*flow.dependencies.sender, now});
   if (sample == nullptr || (guard && !sample->in_hw)) {
     // Gone, or passed over because the dump shifted under the sweep. Writing it again is right in both cases.
     ++counters_.vanished;

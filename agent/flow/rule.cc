@@ -6,12 +6,17 @@
 namespace dpuflow::flow {
 namespace {
 
-constexpr std::array<std::string_view, kTables> kTableNames = {"guard", "l2_source", "l2_destination", "l3"};
+constexpr std::array<std::string_view, kTables> kTableNames = {"guard", "l2_source", "l2_destination", "l3", "flat"};
 
 bool IsHost(const IpPrefix& prefix) { return prefix.length == prefix.address.bits(); }
 
 bool PortsHaveAProtocol(const Match& match) {
   return (!match.source_port && !match.destination_port) || match.protocol;
+}
+
+bool IsExactRoute(const Match& match) {
+  return match.destination && IsHost(*match.destination) && !match.ttl_expires &&
+         (!match.source || IsHost(*match.source)) && PortsHaveAProtocol(match) && !match.portless;
 }
 
 std::string ActionText(const Action& action) {
@@ -42,9 +47,10 @@ bool IsExact(const Rule& rule) {
       return !match.destination_mac.is_zero() && match.source_mac.is_zero() && !match.source && !match.destination &&
              !match.ttl_expires;
     case Table::kL3:
-      return match.destination && IsHost(*match.destination) && match.source_mac.is_zero() &&
-             match.destination_mac.is_zero() && !match.ttl_expires && (!match.source || IsHost(*match.source)) &&
-             PortsHaveAProtocol(match) && !match.portless;
+      return IsExactRoute(match) && match.source_mac.is_zero() && match.destination_mac.is_zero();
+    case Table::kFlat:
+      return !match.source_mac.is_zero() && !match.destination_mac.is_zero() &&
+             (IsRouted(match) ? IsExactRoute(match) : FieldsOf(match) == 0 && !match.ttl_expires);
   }
   return false;
 }

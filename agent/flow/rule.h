@@ -8,6 +8,11 @@
 //   trap       goto           goto, or redirect   set MACs, TTL - 1, redirect
 //                             to a bridge's port
 //
+// Where the NIC cannot go from one table to the next, one flat table carries the same meaning (form.h):
+//
+//   guard  ->  flat
+//   trap       as L3, or as L2 destination to a bridge's port
+//
 // A rule that forwards (or leads on to a table that does) is exact: each field of its table's key is set, with all
 // mask bits. Only a guard may hold a prefix or a masked TTL, because it never forwards: it hands the packet to software.
 #pragma once
@@ -22,8 +27,11 @@
 
 namespace dpuflow::flow {
 
-enum class Table : std::uint8_t { kGuard, kL2Source, kL2Destination, kL3 };
-inline constexpr std::size_t kTables = 4;
+enum class Table : std::uint8_t { kGuard, kL2Source, kL2Destination, kL3, kFlat };
+inline constexpr std::size_t kTables = 5;
+
+// How the tables of a port stand in hardware.
+enum class Form : std::uint8_t { kChained, kFlat };
 
 inline constexpr std::uint16_t kUntagged = 0xffff;  // VLAN id of a packet that has none
 inline constexpr std::uint16_t kEthertypeIpv4 = 0x0800;
@@ -42,7 +50,8 @@ inline constexpr Fields kFieldPorts = kFieldSourcePort | kFieldDestinationPort;
 // What a packet must look like. Which fields are set is a function of the table:
 //   guard: one of `source` (any length) or `ttl_expires`;  L2 source: `source_mac`, and `source` as a host prefix where the
 //   port checks sources;  L2 destination: `destination_mac`;  L3: `destination`, and what of the packet the kernel's choice
-//   depends on (Fields). Ports are those of an unfragmented TCP or UDP packet.
+//   depends on (Fields);  flat: both MACs, and where it routes what L3 has. Ports are those of an unfragmented TCP or UDP
+//   packet.
 struct Match {
   Table table = Table::kL3;
   std::uint32_t port = 0;  // ifindex of the representor at which the packet enters
@@ -64,6 +73,9 @@ struct Match {
 
   bool operator==(const Match&) const = default;
 };
+
+// Whether it is the key of routed packets, and of an entry that sends them on.
+[[nodiscard]] inline bool IsRouted(const Match& match) { return match.destination.has_value(); }
 
 // Which of Fields are in the match.
 [[nodiscard]] Fields FieldsOf(const Match& match);
@@ -106,7 +118,7 @@ struct Rule {
 // True when `rule` may forward: each field of its table's key is there in full, and guards only trap.
 [[nodiscard]] bool IsExact(const Rule& rule);
 
-// "guard", "l2_source", "l2_destination", "l3": the words of the API and the command line.
+// "guard", "l2_source", "l2_destination", "l3", "flat": the words of the API and the command line.
 std::string_view ToString(Table table);
 std::optional<Table> ParseTable(std::string_view text);
 // "l3 port 7 untagged ip dst 192.0.2.1/32 proto 6 sport 1024 dport 80"; ports of the switch by ifindex

@@ -5,7 +5,13 @@
 
 namespace dpuflow::flow {
 
-Shape ShapeOf(const Match& match) { return {match.ethertype, match.vlan != kUntagged, FieldsOf(match)}; }
+Shape ShapeOf(const Match& match) {
+  const bool tagged = match.vlan != kUntagged;
+  const std::uint16_t ethertype = tagged && !IsRouted(match) ? std::uint16_t{0} : match.ethertype;
+  return {ethertype, tagged, IsRouted(match), FieldsOf(match)};
+}
+
+bool HasSections(Table table) { return table == Table::kL3 || table == Table::kFlat; }
 
 std::uint8_t Sections::Acquire(const Shape& shape) {
   auto use = std::ranges::find_if(uses_, [&](const Use& u) { return u.flows > 0 && u.shape == shape; });

@@ -28,7 +28,7 @@ Match KeyOf(const Miss& miss, Fields fields) {
 
 Match TargetOf(const Match& match) {
   Match target;
-  target.table = Table::kL3;
+  target.table = match.table;
   target.port = match.port;
   target.vlan = match.vlan;
   target.ethertype = match.ethertype;
@@ -46,7 +46,11 @@ const Target* Targets::Find(const Match& match) const {
   return found == targets_.end() ? nullptr : &found->second;
 }
 
-void Targets::Add(const Flow& flow) { targets_[TargetOf(flow.match)].flows.insert(flow.id); }
+void Targets::Add(const Flow& flow) {
+  const auto [target, is_new] = targets_.try_emplace(TargetOf(flow.match));
+  if (is_new) target->second.fields = FieldsOf(flow.match);
+  target->second.flows.insert(flow.id);
+}
 
 std::vector<FlowId> Targets::Remove(const Flow& flow) {
   const auto found = targets_.find(TargetOf(flow.match));
@@ -61,7 +65,7 @@ std::vector<FlowId> Targets::Remove(const Flow& flow) {
 }
 
 bool Targets::Blocks(const Flow& flow) {
-  if (flow.match.table != Table::kL3) return false;
+  if (!IsRouted(flow.match)) return false;
   const Target* target = Find(flow.match);
   return target != nullptr && !target->outdated.empty() && !target->outdated.contains(flow.id);
 }

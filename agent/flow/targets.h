@@ -18,7 +18,7 @@ namespace dpuflow::flow {
 
 // The key of a packet's L3 flow where the path depends on `fields`.
 [[nodiscard]] Match KeyOf(const Miss& miss, Fields fields);
-// The L3 match with the destination alone: what names a target.
+// The routed match with the destination alone: what names a target.
 [[nodiscard]] Match TargetOf(const Match& match);
 
 struct Target {
@@ -29,7 +29,7 @@ struct Target {
 
 class Targets {
  public:
-  // The target of an L3 match; null where it has no flow.
+  // The target of a routed match; null where it has no flow.
   [[nodiscard]] Target* Find(const Match& match);
   [[nodiscard]] const Target* Find(const Match& match) const;
   void Add(const Flow& flow);

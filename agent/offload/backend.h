@@ -31,11 +31,12 @@ using Outcomes = std::vector<flow::Outcome>;
 // A trial that failed so says nothing about the NIC: a port is gone or is being released, or the table is full for now.
 [[nodiscard]] bool IsNoVerdict(const Error& error);
 
-// A port is ready for operations, or is left alone for `refusal`, which `hint`, a command, ends.
+// A port is ready for operations in this form, or is left alone for `refusal`, which `hint`, a command, ends.
 struct PortPrepared {
   std::uint32_t port = 0;
   std::string refusal;  // one sentence; empty: ready
   std::string hint;
+  flow::Form form = flow::Form::kChained;
 };
 
 // Whether the driver took an entry of `port` that sends to `peer`.
@@ -87,8 +88,8 @@ class Backend {
   // Takes operations out of `operations`, as many as there is room for; the others stay there, in order.
   virtual void Submit(std::vector<flow::Operation>& operations) = 0;
 
-  // Makes `port` ready: a place for filters, none of ours from an earlier run left, entries of each shape tried, the
-  // classifier attached. `peer` is another port of the switch, to which a trial routes; 0: none is known, and routing
+  // Makes `port` ready: a place for filters, none of ours from an earlier run left, entries of each kind tried, which
+  // says in what form they stand there, the classifier attached. `peer` is another port of the switch, to which a trial routes; 0: none is known, and routing
   // is not tried.
   virtual void Prepare(std::uint32_t port, const std::string& name, std::uint32_t peer) = 0;
   // Tries an entry that matches nothing, with a redirect to `peer`, and takes it out again.

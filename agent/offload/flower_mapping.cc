@@ -5,6 +5,8 @@
 #include <array>
 #include <cstring>
 
+#include "agent/flow/sections.h"
+
 namespace dpuflow::offload {
 namespace {
 
@@ -17,6 +19,7 @@ std::uint32_t ChainOf(Table table) {
   switch (table) {
     case Table::kGuard:
     case Table::kL2Source:
+    case Table::kFlat:
       return 0;
     case Table::kL2Destination:
       return 1;
@@ -25,6 +28,9 @@ std::uint32_t ChainOf(Table table) {
   }
   return 2;
 }
+
+// Of the flat table's sections, among the guards of chain 0.
+constexpr std::array<std::uint16_t, flow::kFlatSections> kFlatPrios = {5, 6, 7, 8, 12, 13, 14, 15};
 
 netlink::Masked<IpAddress> MaskedPrefix(const IpPrefix& prefix) {
   // The mask is the highest address of the prefix whose network part is all ones.
@@ -41,8 +47,9 @@ netlink::FlowerKey ToKey(const flow::Match& match) {
     key.vlan_priority = match.vlan_priority;
     key.vlan_ethertype = match.ethertype;
   }
-  if (match.table == Table::kL2Source) key.eth_src = netlink::Exact(match.source_mac);
-  if (match.table == Table::kL2Destination) key.eth_dst = netlink::Exact(match.destination_mac);
+  const bool flat = match.table == Table::kFlat;
+  if (flat || match.table == Table::kL2Source) key.eth_src = netlink::Exact(match.source_mac);
+  if (flat || match.table == Table::kL2Destination) key.eth_dst = netlink::Exact(match.destination_mac);
   if (match.source) key.ip_src = MaskedPrefix(*match.source);
   if (match.destination) key.ip_dst = MaskedPrefix(*match.destination);
   if (match.ttl_expires) key.ip_ttl = netlink::Masked<std::uint8_t>{0, 0xfe};
@@ -96,6 +103,8 @@ Place PlaceOf(const flow::Match& match, std::uint8_t section) {
       return match.source ? place(6, 8, v6 ? 14 : 13) : place(5, 7, 12);
     case Table::kL2Destination:
       return place(1, 2, 3);
+    case Table::kFlat:
+      return {ChainOf(match.table), section == 0 ? std::uint16_t{0} : kFlatPrios.at(section - 1u)};
     case Table::kL3:
       break;
   }

@@ -14,6 +14,12 @@
 //   chain 2   prio 1..15  L3 routing flows, by section        set MACs, TTL - 1, VLAN tag, redirect
 //             prio 16     the classifier
 //
+// In the flat form (flow/form.h) there is chain 0 alone, with the same guards:
+//
+//   chain 0   prio 5..8,  flat entries, by section            as L3, or as L2 destination to a bridge's port
+//             12..15
+//             prio 16     the classifier
+//
 // The classifier has filters (cls_bpf) only on kernels without tcx.
 //
 // Tagged packets are those of ethertype 802.1Q, with IPv4 or IPv6 inside; a filter of another ethertype matches untagged
@@ -29,7 +35,8 @@
 
 namespace dpuflow::offload {
 
-inline constexpr std::uint32_t kChains = 3;  // 0, 1, 2
+// 0, 1, 2, or 0 alone.
+[[nodiscard]] constexpr std::uint32_t ChainsOf(flow::Form form) { return form == flow::Form::kFlat ? 1 : 3; }
 inline constexpr std::uint16_t kClassifierPrio = 16;
 inline constexpr std::uint32_t kClassifierHandle = 1;
 inline constexpr std::uint16_t kEthertypeAll = 0x0003;   // ETH_P_ALL
@@ -41,7 +48,7 @@ struct Place {
 
   auto operator<=>(const Place&) const = default;
 };
-// `section` is that of a match of the L3 table (flow/sections.h).
+// `section` is that of a match whose table has some (flow/sections.h).
 [[nodiscard]] Place PlaceOf(const flow::Match& match, std::uint8_t section);
 
 // The filter that does what `rule` says.

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "agent/flow/sections.h"
 #include "agent/offload/flower_mapping.h"
 #include "netlink/rtnl.h"
 #include "netlink/tc.h"
@@ -32,9 +33,11 @@ netlink::FilterDump FullDump(std::uint32_t port, std::uint32_t parent = netlink:
   return dump;
 }
 
+bool IsOffloadOff(const Error& error) { return error.extack.find("TC offload is disabled") != std::string::npos; }
+
 // What a refused trial filter says about the port. `what` is its shape, in words.
 tl::unexpected<PortKeeper::Refusal> ExplainProbe(const Error& error, const std::string& name, std::string_view what) {
-  if (error.extack.find("TC offload is disabled") != std::string::npos) {
+  if (IsOffloadOff(error)) {
     return Refuse("hardware offload of tc is off", fmt::format("ethtool -K {} hw-tc-offload on", name));
   }
   if (error.code == ENOENT) {
@@ -47,23 +50,27 @@ tl::unexpected<PortKeeper::Refusal> ExplainProbe(const Error& error, const std::
 // Trial rules match nothing that is sent: a locally administered MAC address that nobody has, a reserved IP address.
 constexpr MacAddress kTrialMac{{0x02, 'd', 'p', 'u', 'f', 0}};
 
-flow::Rule TrialJump(std::uint32_t port) {
+flow::Rule TrialJump(std::uint32_t port, flow::Table from, flow::Table to) {
   flow::Rule rule;
-  rule.match.table = flow::Table::kL2Source;
+  rule.match.table = from;
   rule.match.port = port;
-  rule.match.source_mac = kTrialMac;
-  rule.action = flow::GotoTable{flow::Table::kL2Destination};
+  rule.match.source_mac = rule.match.destination_mac = kTrialMac;
+  rule.action = flow::GotoTable{to};
   return rule;
 }
 
-flow::Rule TrialRoute(std::uint32_t port, std::uint32_t peer) {
+flow::Rule TrialRoute(std::uint32_t port, flow::Form form, const flow::Action& action) {
   flow::Rule rule;
-  rule.match.table = flow::Table::kL3;
+  rule.match.table = form == flow::Form::kFlat ? flow::Table::kFlat : flow::Table::kL3;
   rule.match.port = port;
+  rule.match.source_mac = rule.match.destination_mac = kTrialMac;
   rule.match.destination = IpPrefix::Host(IpAddress::V4(240, 0, 0, 1));
-  rule.action = flow::RouteTo{{peer, kTrialMac, kTrialMac}};
+  rule.action = action;
   return rule;
 }
+
+// A driver that cannot do a thing says so by this errno; others are a matter of the moment (ENOSPC) or of the kernel (ENOENT).
+bool IsNotOffered(const Error& error) { return error.code == EOPNOTSUPP && !IsOffloadOff(error); }
 
 }  // namespace
 
@@ -107,31 +114,47 @@ tl::expected<Footing, PortKeeper::Refusal> PortKeeper::Prepare(std::uint32_t por
   if (auto removed = RemoveOurs(port); !removed) {
     return give_up({ToString(removed.error()), fmt::format("tc filter show dev {} ingress", name)});
   }
-  if (auto probed = Probe(port, name, peer); !probed) return give_up(probed.error());
-  if (auto attached = AttachClassifier(port); !attached) {
+  const auto form = Probe(port, name, peer);
+  if (!form) return give_up(form.error());
+  footing->form = *form;
+  if (auto attached = AttachClassifier(port, *form); !attached) {
     return give_up({ToString(attached.error()), fmt::format("tc filter show dev {} ingress", name)});
   }
   return footing;
 }
 
-tl::expected<void, PortKeeper::Refusal> PortKeeper::Probe(std::uint32_t port, const std::string& name,
-                                                          std::uint32_t peer) {
-  if (auto tried = Try(TrialJump(port), name); !tried) {
-    return ExplainProbe(tried.error(), name, "exact-match filters with chains");
+tl::expected<flow::Form, PortKeeper::Refusal> PortKeeper::Probe(std::uint32_t port, const std::string& name,
+                                                                std::uint32_t peer) {
+  flow::Form form = flow::Form::kChained;
+  if (auto tried = TryJumps(port, name); !tried) {
+    if (!IsNotOffered(tried.error())) return ExplainProbe(tried.error(), name, "exact-match filters with chains");
+    form = flow::Form::kFlat;
+    if (auto flat = Try(TrialRoute(port, form, flow::Trap{}), name); !flat) {
+      return ExplainProbe(flat.error(), name, "exact-match filters, with chains and without");
+    }
   }
-  if (peer == 0) return {};
-  if (auto tried = Try(TrialRoute(port, peer), name); !tried && !IsNoVerdict(tried.error())) {
+  if (peer == 0) return form;
+  const flow::RouteTo route{{peer, kTrialMac, kTrialMac}};
+  if (auto tried = Try(TrialRoute(port, form, route), name); !tried && !IsNoVerdict(tried.error())) {
     return ExplainProbe(tried.error(), name, "filters that rewrite a packet and redirect it");
   }
-  return {};
+  return form;
 }
 
-Result<void> PortKeeper::TryRoute(std::uint32_t port, std::uint32_t peer) {
-  return Try(TrialRoute(port, peer), fmt::format("ifindex {}", port));
+// Both: a driver without chains may let one jump pass.
+Result<void> PortKeeper::TryJumps(std::uint32_t port, const std::string& name) {
+  auto tried = Try(TrialJump(port, flow::Table::kL2Source, flow::Table::kL2Destination), name);
+  return tried ? Try(TrialJump(port, flow::Table::kL2Destination, flow::Table::kL3), name) : tried;
+}
+
+Result<void> PortKeeper::TryRoute(std::uint32_t port, flow::Form form, std::uint32_t peer) {
+  return Try(TrialRoute(port, form, flow::RouteTo{{peer, kTrialMac, kTrialMac}}), fmt::format("ifindex {}", port));
 }
 
 Result<void> PortKeeper::Try(const flow::Rule& rule, const std::string& name) {
-  const netlink::Filter filter = ToFilter(rule, 0, 1);
+  // In the last of a small table's sections: what it takes there it takes in the others.
+  const std::uint8_t section = rule.match.table == flow::Table::kFlat ? flow::kFlatSections : 1;
+  const netlink::Filter filter = ToFilter(rule, 0, section);
   MessageBuffer add;
   if (auto appended = netlink::AppendFilterAdd(add, socket_.NextSeq(), filter); !appended) return appended;
   if (auto added = socket_.Transact(add, "offload a trial filter on " + name); !added) return added;
@@ -146,8 +169,8 @@ Result<void> PortKeeper::RemoveOurs(std::uint32_t port) {
   if (!filters) return tl::make_unexpected(filters.error());
   // The way into the tables goes first and the guards last: nothing is forwarded without them in between.
   MessageBuffer requests;
-  for (const flow::Table table :
-       {flow::Table::kL2Source, flow::Table::kL2Destination, flow::Table::kL3, flow::Table::kGuard}) {
+  for (const flow::Table table : {flow::Table::kL2Source, flow::Table::kL2Destination, flow::Table::kL3,
+                                  flow::Table::kFlat, flow::Table::kGuard}) {
     for (const netlink::TerseFilter& filter : *filters) {
       const auto owner = filter.cookie ? OwnerOf(*filter.cookie) : std::nullopt;
       if (!owner || owner->table != table) continue;
@@ -166,17 +189,17 @@ Result<void> PortKeeper::RemoveOurs(std::uint32_t port) {
   return {};
 }
 
-Result<void> PortKeeper::AttachClassifier(std::uint32_t port) {
+Result<void> PortKeeper::AttachClassifier(std::uint32_t port, flow::Form form) {
   auto link = bpf::TcxLink::Attach(program_, port);
   if (link) {
     links_.insert_or_assign(port, std::move(*link));
     return {};
   }
-  return link.error().code == EOPNOTSUPP ? AttachByFilters(port) : tl::make_unexpected(link.error());
+  return link.error().code == EOPNOTSUPP ? AttachByFilters(port, form) : tl::make_unexpected(link.error());
 }
 
-Result<void> PortKeeper::AttachByFilters(std::uint32_t port) {
-  for (std::uint32_t chain = 0; chain < kChains; ++chain) {
+Result<void> PortKeeper::AttachByFilters(std::uint32_t port, flow::Form form) {
+  for (std::uint32_t chain = 0; chain < ChainsOf(form); ++chain) {
     if (auto attached = AttachByFilter(port, chain); !attached) return attached;
   }
   return {};
@@ -192,11 +215,11 @@ Result<void> PortKeeper::AttachByFilter(std::uint32_t port, std::uint32_t chain)
   return socket_.Transact(request, fmt::format("attach the classifier at ifindex {} chain {}", port, chain));
 }
 
-Result<std::set<std::uint32_t>> PortKeeper::ClassifierChains(std::uint32_t port) {
+Result<std::set<std::uint32_t>> PortKeeper::ClassifierChains(std::uint32_t port, flow::Form form) {
   std::set<std::uint32_t> chains;
   if (const auto link = links_.find(port); link != links_.end()) {
     if (!link->second.attached()) return chains;
-    for (std::uint32_t chain = 0; chain < kChains; ++chain) chains.insert(chain);
+    for (std::uint32_t chain = 0; chain < ChainsOf(form); ++chain) chains.insert(chain);
     return chains;
   }
   const auto programs = netlink::ListBpfFilters(socket_, FullDump(port));
@@ -207,17 +230,18 @@ Result<std::set<std::uint32_t>> PortKeeper::ClassifierChains(std::uint32_t port)
   return chains;
 }
 
-Result<std::vector<Difference>> PortKeeper::Audit(std::uint32_t port, const std::vector<Expected>& expected) {
+Result<std::vector<Difference>> PortKeeper::Audit(std::uint32_t port, flow::Form form,
+                                                  const std::vector<Expected>& expected) {
   const auto filters = netlink::ListFilters(socket_, FullDump(port));
   if (!filters) return tl::make_unexpected(filters.error());
-  const auto chains = ClassifierChains(port);
+  const auto chains = ClassifierChains(port, form);
   if (!chains) return tl::make_unexpected(chains.error());
   std::vector<Difference> differences = Compare(expected, *filters);
   std::erase_if(differences, [this](const Difference& difference) { return IsThereAfterAll(difference); });
-  for (std::uint32_t chain = 0; chain < kChains; ++chain) {
+  for (std::uint32_t chain = 0; chain < ChainsOf(form); ++chain) {
     if (chains->contains(chain)) continue;
     const bool by_tcx = links_.contains(port);  // for all chains at once
-    auto attached = by_tcx ? AttachClassifier(port) : AttachByFilter(port, chain);
+    auto attached = by_tcx ? AttachClassifier(port, form) : AttachByFilter(port, chain);
     if (!attached) return tl::make_unexpected(attached.error());
     Difference difference;
     difference.flaw = Flaw::kClassifier;

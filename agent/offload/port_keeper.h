@@ -27,6 +27,7 @@ namespace dpuflow::offload {
 // The qdisc that the filters of a port hang on: clsact, or a plain `ingress`, where ffff:fff2 leads to the same filters.
 struct Footing {
   bool made_clsact = false;  // by us, so it goes with the last of our things
+  flow::Form form = flow::Form::kChained;
 
   bool operator==(const Footing&) const = default;
 };
@@ -44,7 +45,7 @@ class PortKeeper {
   // `peer` as Backend::Prepare has it.
   tl::expected<Footing, Refusal> Prepare(std::uint32_t port, const std::string& name, std::uint32_t peer);
 
-  Result<void> TryRoute(std::uint32_t port, std::uint32_t peer);  // as Backend::TryRoute
+  Result<void> TryRoute(std::uint32_t port, flow::Form form, std::uint32_t peer);  // as Backend::TryRoute
 
   // Entries, classifier, and a clsact that we made unless something foreign stands on it. A port that is gone is done.
   Result<void> Release(std::uint32_t port, const Footing& footing);
@@ -52,21 +53,23 @@ class PortKeeper {
   Result<std::vector<flow::Sample>> ReadCounters(std::uint32_t port);
 
   // What differs on the port from `expected`. A filter of the classifier that is missing is put back, and told.
-  Result<std::vector<Difference>> Audit(std::uint32_t port, const std::vector<Expected>& expected);
+  Result<std::vector<Difference>> Audit(std::uint32_t port, flow::Form form, const std::vector<Expected>& expected);
   // One that is gone already is done.
   Result<void> RemoveStray(const netlink::FilterId& id);
 
  private:
   PortKeeper(netlink::Socket socket, int program) : socket_(std::move(socket)), program_(program) {}
   tl::expected<Footing, Refusal> FindFooting(std::uint32_t port, const std::string& name);
-  tl::expected<void, Refusal> Probe(std::uint32_t port, const std::string& name, std::uint32_t peer);
+  // The form in which the port's driver takes entries.
+  tl::expected<flow::Form, Refusal> Probe(std::uint32_t port, const std::string& name, std::uint32_t peer);
+  Result<void> TryJumps(std::uint32_t port, const std::string& name);
   Result<void> Try(const flow::Rule& rule, const std::string& name);
   Result<void> RemoveOurs(std::uint32_t port);
-  Result<void> AttachClassifier(std::uint32_t port);
-  Result<void> AttachByFilters(std::uint32_t port);
+  Result<void> AttachClassifier(std::uint32_t port, flow::Form form);
+  Result<void> AttachByFilters(std::uint32_t port, flow::Form form);
   Result<void> AttachByFilter(std::uint32_t port, std::uint32_t chain);
   // The chains of the classifier's filters that are there; all of them where it is attached by tcx.
-  Result<std::set<std::uint32_t>> ClassifierChains(std::uint32_t port);
+  Result<std::set<std::uint32_t>> ClassifierChains(std::uint32_t port, flow::Form form);
   Result<void> RemoveClsact(std::uint32_t port);
   bool IsThereAfterAll(const Difference& difference);
 

@@ -109,18 +109,19 @@ void TcBackend::RunKeeper() {
 void TcBackend::Handle(const PrepareRequest& request) {
   auto footing = keeper_.Prepare(request.port, request.name, request.peer);
   if (!footing) {
-    sink_(PortPrepared{request.port, footing.error().sentence, footing.error().hint});
+    sink_(PortPrepared{request.port, footing.error().sentence, footing.error().hint, {}});
     return;
   }
   {
     const std::lock_guard lock(mutex_);
     footings_.insert_or_assign(request.port, *footing);
   }
-  sink_(PortPrepared{request.port, {}, {}});
+  sink_(PortPrepared{request.port, {}, {}, footing->form});
 }
 
 void TcBackend::Handle(const TryRequest& request) {
-  sink_(RouteTried{request.port, request.peer, keeper_.TryRoute(request.port, request.peer)});
+  const flow::Form form = FootingOf(request.port).value_or(Footing{}).form;
+  sink_(RouteTried{request.port, request.peer, keeper_.TryRoute(request.port, form, request.peer)});
 }
 
 void TcBackend::Handle(const ReleaseRequest& request) {
@@ -159,7 +160,7 @@ void TcBackend::Handle(const AuditRequest& request) {
   report.token = request.token;
   report.port = request.port;
   report.entries = request.expected.size();
-  auto differences = keeper_.Audit(request.port, request.expected);
+  auto differences = keeper_.Audit(request.port, FootingOf(request.port).value_or(Footing{}).form, request.expected);
   if (differences) {
     report.differences = std::move(*differences);
   } else {

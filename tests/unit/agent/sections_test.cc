@@ -6,19 +6,19 @@
 namespace dpuflow::flow {
 namespace {
 
-Shape With(Fields fields) { return {kEthertypeIpv4, false, fields}; }
+Shape With(Fields fields) { return {kEthertypeIpv4, false, true, fields}; }
 
 TEST(Sections, OneForEachShapeFromTheFirstOn) {
-  Sections sections;
+  Sections sections(kSections);
   EXPECT_EQ(sections.Acquire(With(0)), 1) << "goto lands on prio 1";
   EXPECT_EQ(sections.Acquire(With(kFieldSource)), 2);
   EXPECT_EQ(sections.Acquire(With(0)), 1);
-  EXPECT_EQ(sections.Acquire({kEthertypeIpv6, false, 0}), 3) << "a prio holds one ethertype";
+  EXPECT_EQ(sections.Acquire({kEthertypeIpv6, false, true, 0}), 3) << "a prio holds one ethertype";
   EXPECT_EQ(sections.in_use(), 3u);
 }
 
 TEST(Sections, AreGivenBackWithTheLastFlowOfTheirShape) {
-  Sections sections;
+  Sections sections(kSections);
   const auto first = sections.Acquire(With(kFieldSource));
   sections.Acquire(With(kFieldSource));
   sections.Release(first);
@@ -28,7 +28,7 @@ TEST(Sections, AreGivenBackWithTheLastFlowOfTheirShape) {
 }
 
 TEST(Sections, MoreShapesThanThereAreSectionsGetNone) {
-  Sections sections;
+  Sections sections(kSections);
   for (Fields fields = 0; fields < kSections; ++fields) EXPECT_NE(sections.Acquire(With(fields)), 0);
   EXPECT_EQ(sections.Acquire(With(31)), 0);
   sections.Release(0);
