@@ -184,6 +184,7 @@ Json ExplanationView(const Explanation& explanation, const NameOf& name_of, flow
   if (!explanation.reason.empty()) view["reason"] = explanation.reason;
   if (!explanation.hint.empty()) view["hint"] = explanation.hint;
   if (explanation.key) view["key"] = KeyView(*explanation.key);
+  if (explanation.form) view["chains"] = *explanation.form == flow::Form::kChained;
   view["entries"] = Json::array();
   for (const flow::Flow& flow : explanation.entries) view["entries"].push_back(FlowView(flow, name_of, now));
   view["entries_left_out"] = explanation.entries_left_out;

@@ -74,6 +74,14 @@ Json AuditView(const Agent& agent) {
   return view;
 }
 
+bool HasChains(const PortManager& ports, const netlink::DevlinkHandle& eswitch) {
+  return std::ranges::none_of(ports.slots(), [&](const auto& entry) {
+    const PortSlot& slot = entry.second;
+    return slot.info.devlink.handle == eswitch && slot.state == PortSlot::State::kReady &&
+           slot.form == flow::Form::kFlat;
+  });
+}
+
 Json StatusView(const Agent& agent) {
   std::array<std::int64_t, 4> ports{};
   for (const auto& [ifindex, slot] : agent.ports().slots()) ++ports[static_cast<std::size_t>(slot.state)];
@@ -84,7 +92,7 @@ Json StatusView(const Agent& agent) {
       switches.push_back({{"switch_id", chosen->switch_id},
                           {"devlink", ToString(eswitch)},
                           {"eswitch_mode", "switchdev"},
-                          {"chains", true}});
+                          {"chains", HasChains(agent.ports(), eswitch)}});
     }
   }
   Json view;

@@ -22,6 +22,14 @@ std::string PrefixText(const IpPrefix& prefix) {
   return prefix.length == prefix.address.bits() ? ToString(prefix.address) : ToString(prefix);
 }
 
+void AddTagAndEgress(Json& view, std::uint16_t before, std::uint16_t after, const std::string& egress) {
+  if (after != before) {
+    if (before != flow::kUntagged) view["pop_vlan"] = true;
+    if (after != flow::kUntagged) view["push_vlan"] = after;
+  }
+  view["egress"] = egress;
+}
+
 Json ActionsView(const std::optional<flow::Rule>& rule, const NameOf& name_of) {
   Json view = Json::object();
   if (!rule) return view;
@@ -31,11 +39,9 @@ Json ActionsView(const std::optional<flow::Rule>& rule, const NameOf& name_of) {
     view["set_src_mac"] = ToString(route->adjacency.source);
     view["set_dst_mac"] = ToString(route->adjacency.destination);
     view["decrement_ttl"] = true;
-    if (route->adjacency.vlan != rule->match.vlan) {
-      if (rule->match.vlan != flow::kUntagged) view["pop_vlan"] = true;
-      if (route->adjacency.vlan != flow::kUntagged) view["push_vlan"] = route->adjacency.vlan;
-    }
-    view["egress"] = name_of(route->adjacency.egress);
+    AddTagAndEgress(view, rule->match.vlan, route->adjacency.vlan, name_of(route->adjacency.egress));
+  } else if (const auto* bridge = std::get_if<flow::BridgeTo>(&rule->action)) {
+    AddTagAndEgress(view, rule->match.vlan, bridge->vlan, name_of(bridge->egress));
   } else {
     view["trap"] = true;
   }
@@ -130,10 +136,12 @@ Json PortView(const PortSlot& slot, const PortNumbers& numbers) {
     view["hint"] = slot.hint;
   }
   view["offload"] = slot.offload;
+  if (slot.state == PortSlot::State::kReady) view["chains"] = slot.form == flow::Form::kChained;
   view["guards"] = numbers.entries[static_cast<std::size_t>(flow::Table::kGuard)];
   view["l2_source"] = numbers.entries[static_cast<std::size_t>(flow::Table::kL2Source)];
   view["l2_destination"] = numbers.entries[static_cast<std::size_t>(flow::Table::kL2Destination)];
   view["l3"] = numbers.entries[static_cast<std::size_t>(flow::Table::kL3)];
+  view["flat"] = numbers.entries[static_cast<std::size_t>(flow::Table::kFlat)];
   view["misses"] = numbers.misses;
   return view;
 }

@@ -12,7 +12,7 @@ namespace {
 
 using api::Json;
 
-constexpr const char* kTables = "guard, l2src, l2dst or l3";
+constexpr const char* kTables = "guard, l2src, l2dst, l3 or flat";
 constexpr const char* kStates = "waiting, resolving, programming, offloaded, software or removing";
 
 std::string Expected(const std::string& name, const std::string& expected, const std::string& found) {
@@ -20,7 +20,7 @@ std::string Expected(const std::string& name, const std::string& expected, const
 }
 
 std::optional<std::string> AddTable(Json& parameters, const std::string& value) {
-  for (const char* table : {"guard", "l2_source", "l2_destination", "l3"}) {
+  for (const char* table : {"guard", "l2_source", "l2_destination", "l3", "flat"}) {
     if (value != table && value != ShortTable(table)) continue;
     parameters["table"] = table;
     return std::nullopt;

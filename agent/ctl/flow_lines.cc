@@ -28,16 +28,17 @@ std::string KeyOf(const Json& flow) {
   const std::string table = Text(flow, "table");
   std::string key;
   const auto add = [&key](const std::string& word) { key += (key.empty() ? "" : " ") + word; };
+  const bool routes = Has(match, "destination") && table != "guard";
   if (table == "l2_source") add(Text(match, "src_mac"));
   if (table == "l2_destination") add(Text(match, "dst_mac"));
+  // Where it routes, the destination MAC is the router's: `-d` shows it.
+  if (table == "flat") add(Text(match, "src_mac") + (routes ? "" : ">" + Text(match, "dst_mac")));
   if (table == "l2_source" || table == "guard") {
     if (Has(match, "source")) add(Text(match, "source"));
   }
   if (Has(match, "ttl")) add("ttl " + TtlOf(match));
-  if (table == "l3" || table == "guard") {
-    if (Has(match, "destination")) add(Text(match, "destination"));
-  }
-  if (table == "l3") {
+  if (Has(match, "destination")) add(Text(match, "destination"));
+  if (routes) {
     if (Has(match, "source")) add("from " + Text(match, "source"));
     if (Has(match, "protocol")) add("proto " + Text(match, "protocol"));
     if (Has(match, "source_port") && Has(match, "destination_port")) {
@@ -51,7 +52,7 @@ std::string KeyOf(const Json& flow) {
   }
   if (Has(flow, "vlan")) add("vlan " + Text(flow, "vlan"));
   const std::int64_t ethertype = Number(flow, "ethertype");
-  if (table != "l3" && ethertype != 0x0800) add(FormatEthertype(ethertype));
+  if (!routes && ethertype != 0x0800) add(FormatEthertype(ethertype));
   return key;
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <map>
 
 #include "agent/ctl/filter.h"
@@ -24,6 +25,8 @@ Color ColorOfPort(const std::string& state) {
   return state == "refused" ? Color::kBad : Color::kBusy;
 }
 
+bool IsFlat(const Json& port) { return Has(port, "chains") && !Flag(port, "chains"); }
+
 std::string BelowPort(const Json& port, bool details) {
   std::string below;
   if (Has(port, "reason")) below += "    " + Text(port, "reason") + "\n";
@@ -35,6 +38,7 @@ std::string BelowPort(const Json& port, bool details) {
     below += Paragraph(4, {"ifindex " + Text(port, "ifindex"), "mac " + Text(port, "mac"), "mtu " + Text(port, "mtu"),
                            Flag(port, "carrier") ? "carrier" : "no carrier", "devlink " + Text(port, "devlink"),
                            "switch " + Text(port, "switch_id")});
+    if (IsFlat(port)) below += "    no chains: its entries are in one flat table\n";
   }
   return below;
 }
@@ -55,8 +59,9 @@ std::string FlowSections(const Json& status) {
     by_table[Text(entry, "table")].push_back(Text(entry, "count") + " " + Text(entry, "state"));
   }
   std::string text;
-  for (const char* table : {"guard", "l2_source", "l2_destination", "l3"}) {
-    text += Section(ShortTable(table), by_table[table]);
+  const bool flat = by_table.contains("flat");  // where the NIC has no chains
+  for (const char* table : {"guard", "l2_source", "l2_destination", "l3", "flat"}) {
+    if (flat || std::string_view(table) != "flat") text += Section(ShortTable(table), by_table[table]);
   }
   return text;
 }
@@ -89,8 +94,18 @@ std::vector<std::string> Pairs(const Json& object) {
 
 std::string ShowPorts(const Json& ports, const Style& style) {
   std::vector<Table::Column> columns = {{"PORT"}, {"ROLE"}, {"FUNCTION"}, {"STATE"}};
+  std::vector<const char*> numbers;
+  const auto count = [&](const char* title, const char* number) {
+    columns.push_back({title, true});
+    numbers.push_back(number);
+  };
   if (style.statistics) {
-    for (const char* title : {"GUARDS", "L2SRC", "L2DST", "L3", "MISSES"}) columns.push_back({title, true});
+    count("GUARDS", "guards");
+    count("L2SRC", "l2_source");
+    count("L2DST", "l2_destination");
+    count("L3", "l3");
+    if (std::ranges::any_of(ports, IsFlat)) count("FLAT", "flat");
+    count("MISSES", "misses");
   }
   Table table(std::move(columns), style.colors);
   for (const Json& port : ports) {
@@ -99,11 +114,7 @@ std::string ShowPorts(const Json& ports, const Style& style) {
                                {Text(port, "role"), Color::kNone},
                                {FunctionOf(port), Color::kNone},
                                {state, ColorOfPort(state)}};
-    if (style.statistics) {
-      for (const char* number : {"guards", "l2_source", "l2_destination", "l3", "misses"}) {
-        cells.push_back({Text(port, number), Color::kNone});
-      }
-    }
+    for (const char* number : numbers) cells.push_back({Text(port, number), Color::kNone});
     table.Add(std::move(cells), BelowPort(port, style.details));
   }
   return table.Finish();

@@ -140,15 +140,18 @@ std::string EntryLines(const Json& flow) {
 std::string AllEntries(const Json& reply) {
   const bool forward = Text(reply, "decision") == "forward";
   std::string text;
-  for (const char* table : {"guard", "l2_source", "l2_destination", "l3"}) {
+  const std::vector<std::string> tables = Has(reply, "chains") && !Flag(reply, "chains")
+                                              ? std::vector<std::string>{"guard", "flat"}
+                                              : std::vector<std::string>{"guard", "l2_source", "l2_destination", "l3"};
+  for (const std::string& table : tables) {
     std::string lines;
     for (const Json& flow : Field(reply, "entries")) {
       if (Text(flow, "table") == table) lines += EntryLines(flow);
     }
-    if (std::string_view(table) == "l2_source" && Number(reply, "entries_left_out") > 0) {
+    if ((table == "l2_source" || table == "flat") && Number(reply, "entries_left_out") > 0) {
       lines += fmt::format("      and {} more\n", Number(reply, "entries_left_out"));
     }
-    if (lines.empty() && std::string_view(table) != "guard") {
+    if (lines.empty() && table != "guard") {
       lines = fmt::format("    {} none{}\n", ShortTable(table), forward ? ": added when a packet asks for it" : "");
     }
     text += lines;

@@ -78,7 +78,7 @@ TEST(CommandLine, FilterWithoutVerbMeansShow) {
 TEST(CommandLine, EmptyFilterIsRefusedAndDoesNotMeanAll) {
   const std::pair<const char*, const char*> kCases[] = {
       {"port", "port: expected the name of an interface, found nothing"},
-      {"table", "table: expected guard, l2src, l2dst or l3, found nothing"},
+      {"table", "table: expected guard, l2src, l2dst, l3 or flat, found nothing"},
       {"dst", "dst: expected an address or a prefix, found nothing"},
       {"vlan", "vlan: expected 1 to 4094, or untagged, found nothing"},
   };
@@ -146,8 +146,8 @@ TEST(CommandLine, WrongWordsAreAnsweredWithWhatWasExpected) {
        "dpuflowctl: expected status, port, flow, explain, offload, sync, verify, stats, version, found nonsense"},
       {"flow frob", "dpuflowctl flow: expected show, get, flush or a filter, found frob"},
       {"status --frob", "dpuflowctl status: expected nothing more, found --frob"},
-      {"flow show table l4", "table: expected guard, l2src, l2dst or l3, found l4"},
-      {"flow show table", "table: expected guard, l2src, l2dst or l3, found nothing"},
+      {"flow show table l4", "table: expected guard, l2src, l2dst, l3 or flat, found l4"},
+      {"flow show table", "table: expected guard, l2src, l2dst, l3 or flat, found nothing"},
       {"flow show desk l3", "filter: expected table, port, dst, state or vlan, found desk"},
       {"flow show state or",
        "state: expected waiting, resolving, programming, offloaded, software or removing, found or"},

@@ -92,6 +92,22 @@ TEST(ShowFlow, DetailsAndStatisticsAreOnFurtherLines) {
 )");
 }
 
+TEST(ShowFlow, AFlatEntryShowsItsSenderAndWhereItGoes) {
+  Json routed = kRoute;
+  routed["table"] = "flat";
+  routed["match"]["src_mac"] = "02:00:00:00:03:01";
+  routed["match"]["dst_mac"] = "02:00:00:00:00:03";
+  Json bridged = routed;
+  bridged["match"].erase("destination");
+  bridged.erase("vlan");
+  bridged["ethertype"] = 34525;
+  EXPECT_EQ(Show({routed, bridged}),
+            R"( ID TABLE PORT   KEY                                      TO STATE      IDLE RATE
+102 flat  pf0vf3 02:00:00:00:03:01 192.0.2.77 vlan 10     p0 offloaded 250ms 999pps
+102 flat  pf0vf3 02:00:00:00:03:01>02:00:00:00:00:03 ipv6 p0 offloaded 250ms 999pps
+)");
+}
+
 TEST(ShowFlow, NoFlowsNoText) { EXPECT_EQ(Show({}), ""); }
 
 TEST(ShowFlow, ColoursAreOnlyAround) {
@@ -190,14 +206,26 @@ in software: offload is switched off at pf0vf3
 )");
 }
 
+TEST(ShowExplanation, WithoutChainsThereIsOneEntry) {
+  Json reply = Explained();
+  reply["chains"] = false;
+  reply["entries"] = Json::array();
+  reply["entries_left_out"] = 0;
+  ExpectFits("Explain", reply);
+  const std::string text =
+      ShowExplanation({{"destination", "192.0.2.77"}, {"source", "10.0.0.1"}, {"port", "pf0vf3"}}, reply);
+  EXPECT_NE(text.find("    flat none: added when a packet asks for it\n"), std::string::npos) << text;
+  EXPECT_EQ(text.find("l3"), std::string::npos) << text;
+}
+
 const Json kPorts = Json::parse(R"([
   {"name": "p0", "ifindex": 3, "role": "uplink", "switch_id": "0a1b2c", "devlink": "pci/0000:03:00.0/1",
    "mac": "02:00:00:00:00:01", "mtu": 9000, "carrier": true, "state": "ready",
-   "offload": true, "guards": 4, "l2_source": 2, "l2_destination": 1, "l3": 1200, "misses": 1234},
+   "offload": true, "guards": 4, "l2_source": 2, "l2_destination": 1, "l3": 1200, "flat": 0, "misses": 1234},
   {"name": "pf0vf3", "ifindex": 12, "role": "vf", "controller": 1, "pf": 0, "vf": 3, "switch_id": "0a1b2c",
    "devlink": "pci/0000:03:00.0/7", "mac": "02:00:00:00:00:03", "mtu": 1500, "carrier": false, "state": "refused",
    "reason": "it is a port of the bond bond0", "hint": "ip link set dev pf0vf3 nomaster",
-   "offload": true, "guards": 0, "l2_source": 0, "l2_destination": 0, "l3": 0, "misses": 0}])");
+   "offload": true, "guards": 0, "l2_source": 0, "l2_destination": 0, "l3": 0, "flat": 0, "misses": 0}])");
 
 TEST(ShowPort, RefusedPortSaysWhyAndWhatToType) {
   ExpectFits("ListPorts", {{"ports", kPorts}});
@@ -221,6 +249,20 @@ p0     uplink -        ready        4     2     1 1200   1234
 pf0vf3 vf     c1pf0vf3 refused      0     0     0    0      0
     it is a port of the bond bond0
     to free it: ip link set dev pf0vf3 nomaster
+)");
+}
+
+TEST(ShowPort, OneWithoutChainsSaysSo) {
+  Json ports = kPorts;
+  ports[0]["chains"] = false;
+  ports[0]["flat"] = 17;
+  ExpectFits("ListPorts", {{"ports", ports}});
+  EXPECT_EQ(ShowPorts(Json::array({ports[0]}), {.statistics = true, .details = true}),
+            R"(PORT ROLE   FUNCTION STATE GUARDS L2SRC L2DST   L3 FLAT MISSES
+p0   uplink -        ready      4     2     1 1200   17   1234
+    ifindex 3 mac 02:00:00:00:00:01 mtu 9000 carrier devlink pci/0000:03:00.0/1
+      switch 0a1b2c
+    no chains: its entries are in one flat table
 )");
 }
 
@@ -253,6 +295,16 @@ events    route 123, neigh 4
 queue     misses 0 of 4096, peak 12, overflows 0
 settings  idle_time_ms 30000, poll_period_ms 1000
 )");
+}
+
+TEST(ShowStatus, WithoutChainsThereIsAFlatTable) {
+  Json status = kStatus;
+  status["switches"][0]["chains"] = false;
+  status["flows"] = Json::array({{{"table", "flat"}, {"state", "offloaded"}, {"count", 5}}});
+  ExpectFits("GetStatus", status);
+  const std::string text = ShowStatus(status, {});
+  EXPECT_NE(text.find("switchdev, no chains (one flat table), id 0a1b2c\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("\nflat      5 offloaded\n"), std::string::npos) << text;
 }
 
 TEST(ShowStats, ZeroesAreLeftOutUnlessAsked) {
