@@ -73,13 +73,15 @@ flow::Dependencies RandomDependencies(Dice& dice) {
 }
 
 flow::Match RandomMatch(Dice& dice) {
+  using flow::Table;
   flow::Match match;
   match.port = 1 + dice.Below(5);
-  match.table =
-      dice.Of<flow::Table>({flow::Table::kL2Source, flow::Table::kL2Destination, flow::Table::kL3, flow::Table::kL3});
-  if (match.table == flow::Table::kL3) match.destination = IpPrefix::Host(RandomAddress(dice));
-  if (match.table != flow::Table::kL3) match.mac = RandomStation(dice).mac;
-  if (match.table == flow::Table::kL2Source && dice.Chance(2)) match.source = IpPrefix::Host(RandomAddress(dice));
+  match.table = dice.Of<Table>({Table::kL2Source, Table::kL2Destination, Table::kL3, Table::kFlat});
+  const bool flat = match.table == Table::kFlat;
+  if (flat || match.table == Table::kL3) match.destination = IpPrefix::Host(RandomAddress(dice));
+  if (flat || match.table == Table::kL2Source) match.source_mac = RandomStation(dice).mac;
+  if (flat || match.table == Table::kL2Destination) match.destination_mac = RandomStation(dice).mac;
+  if ((flat || match.table == Table::kL2Source) && dice.Chance(2)) match.source = IpPrefix::Host(RandomAddress(dice));
   return match;
 }
 
@@ -102,10 +104,9 @@ flow::Change RandomChange(Dice& dice) {
 bool Concerns(const flow::Change& change, const Flow& flow) {
   const auto among = [](const auto& list, const auto& value) { return std::ranges::find(list, value) != list.end(); };
   if (const auto* route = std::get_if<flow::RouteChanged>(&change)) {
-    const bool to =
-        flow.match.table == flow::Table::kL3 && route->destination.Contains(flow.match.destination->address);
-    const bool from = flow.match.table == flow::Table::kL2Source && flow.match.source &&
-                      route->destination.Contains(flow.match.source->address);
+    const bool checks = flow.match.table == flow::Table::kL2Source || flow.match.table == flow::Table::kFlat;
+    const bool to = flow.match.destination && route->destination.Contains(flow.match.destination->address);
+    const bool from = checks && flow.match.source && route->destination.Contains(flow.match.source->address);
     return to || from;
   }
   if (const auto* nexthop = std::get_if<flow::NexthopChanged>(&change))
@@ -437,7 +438,7 @@ std::string InWords(const Changes& changes) {
 
 class FullWalk {
  public:
-  explicit FullWalk(unsigned seed) : dice_(seed), kernel_(dice_) {}
+  FullWalk(unsigned seed, flow::Form form) : dice_(seed), form_(form), kernel_(dice_) {}
 
   void Step() {
     SetPorts();
@@ -473,6 +474,7 @@ class FullWalk {
          ++ifindex) {
       flow::Port port;
       port.ifindex = ifindex;
+      port.form = form_;
       flow::Lane& lane = port.lanes.emplace_back();
       lane.routed = lane.checks_sources = true;
       lane.router_mac = kernel_.LinkAt(ifindex).address;
@@ -508,21 +510,24 @@ class FullWalk {
     for (const auto& [id, flow] : pipeline_.flows().all()) {
       if (!flow.answered || flow.leaving) continue;
       const flow::Answer answer = kernel_.AnswerTo({id, flow.miss});
-      if (flow.match.table == flow::Table::kL2Source) {
-        // Not where the destination hides what the kernel thinks of the source.
-        if (answer.source != flow::SourceVerdict::kUnknown)
-          answers[id] = answer.source == flow::SourceVerdict::kValid ? "valid" : "not valid";
-      } else if (flow.match.table == flow::Table::kL3 && answer.source != flow::SourceVerdict::kInvalid) {
-        const bool forward = answer.verdict == flow::Answer::Verdict::kForward;
-        answers[id] = forward ? fmt::format("{} {} {}", answer.adjacency.egress, answer.adjacency.source,
-                                            answer.adjacency.destination)
-                              : ToString(answer.reason.why);
-      }
+      if (answer.source == flow::SourceVerdict::kUnknown)
+        continue;  // the destination hides what the kernel thinks of it
+      const bool valid = answer.source == flow::SourceVerdict::kValid;
+      const bool vouches = flow.match.table == flow::Table::kL2Source || flow.match.table == flow::Table::kFlat;
+      if (vouches && !valid) answers[id] = "not valid";
+      if (vouches && valid) answers[id] = "valid";
+      const bool routes = flow.match.table == flow::Table::kL3 || flow.match.table == flow::Table::kFlat;
+      if (!routes || !valid) continue;
+      const bool forward = answer.verdict == flow::Answer::Verdict::kForward;
+      answers[id] = forward ? fmt::format("{} {} {}", answer.adjacency.egress, answer.adjacency.source,
+                                          answer.adjacency.destination)
+                            : ToString(answer.reason.why);
     }
     return answers;
   }
 
   Dice dice_;
+  flow::Form form_;
   ModelKernel kernel_;
   flow::Pipeline pipeline_{flow::Limits{}};
   flow::TimePoint now_ = flow::TimePoint{} + std::chrono::hours(1);
@@ -533,7 +538,7 @@ TEST(Dependencies, NoEventLeavesAFlowCleanWhoseAnswerItChanged) {
   std::size_t found = 0, spared = 0;
   for (unsigned seed = 1; seed <= 20; ++seed) {
     SCOPED_TRACE(fmt::format("seed {}", seed));
-    FullWalk walk(seed);
+    FullWalk walk(seed, seed % 2 == 0 ? flow::Form::kChained : flow::Form::kFlat);
     for (int step = 0; step < 150; ++step) {
       SCOPED_TRACE(fmt::format("step {}", step));
       ASSERT_NO_FATAL_FAILURE(walk.Step());
@@ -542,7 +547,7 @@ TEST(Dependencies, NoEventLeavesAFlowCleanWhoseAnswerItChanged) {
     spared += walk.spared();
   }
   EXPECT_GT(found, 1000u) << "the worlds change too little";
-  EXPECT_GT(spared, 10 * found) << "whatever happens dirties all flows: that proves nothing";
+  EXPECT_GT(spared, 2 * found) << "whatever happens dirties all flows: that proves nothing";
 }
 
 }  // namespace
