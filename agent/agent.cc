@@ -363,7 +363,7 @@ void Agent::ReadMisses() {
   std::chrono::nanoseconds last{};
   const auto take = [&](const MissEvent& event) {
     last = event.time;
-    pipeline_.OnMiss(MissOf(event), now);
+    pipeline_.OnMiss(MissOf(event), TimePoint(event.time), now);
   };
   misses_left_ = classifier_->DrainMisses(take, kMissesPerTurn) == kMissesPerTurn;
   misses_read_ = misses_left_ ? TimePoint(last) : now;  // both by CLOCK_MONOTONIC

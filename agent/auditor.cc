@@ -75,6 +75,7 @@ std::size_t Auditor::StepsLeft(const Run& run) const {
 }
 
 void Auditor::OnTick(TimePoint now) {
+  WriteLostAgain();
   if (settings_.period.count() == 0) return;
   if (!round_ && now >= next_step_) {
     round_ = Begin(false, now, nullptr);
@@ -201,6 +202,18 @@ bool Auditor::IsStray(const offload::Difference& difference) const {
          id.handle != offload::HandleOf(flow->id) || id.ethertype != flow->match.ethertype;
 }
 
+// The driver still shows them, so reading back would find nothing.
+void Auditor::WriteLostAgain() {
+  for (const flow::Surprise& surprise : pipeline_.TakeSurprises()) {
+    const flow::Flow* flow = pipeline_.flows().Find(surprise.flow);
+    if (flow == nullptr || !flow->installed || settings_.period.count() == 0) continue;
+    Tell({"miss", flow->match.port, flow->id,
+          offload::InWords(offload::ToFilter(*flow->installed, flow->id, flow->section)),
+          "a packet that it should match"});
+    for (const flow::FlowId id : surprise.entries) (void)pipeline_.Rewrite(id, false, surprise.seen);
+  }
+}
+
 // ---- what it should hold against the kernel -------------------------------------------------------------------------
 
 void Auditor::AskSome(Run& run) {
@@ -247,6 +260,11 @@ void Auditor::Confirm(Token token, bool in_step) {
 }
 
 void Auditor::Note(Run& run, AuditDifference difference) {
+  Tell(difference);
+  if (run.report.differences.size() < kDifferencesTold) run.report.differences.push_back(std::move(difference));
+}
+
+void Auditor::Tell(const AuditDifference& difference) {
   registry_
       .AddCounter("dpuflow_audit_differences_total", "What an audit found to differ, and mended, by kind.",
                   {{"kind", difference.kind}})
@@ -255,7 +273,6 @@ void Auditor::Note(Run& run, AuditDifference difference) {
                {{"FLOW", difference.flow}, {"IFINDEX", difference.port}}, "audit: {}: expected {}, found {}",
                difference.kind, difference.expected.empty() ? "nothing" : difference.expected,
                difference.found.empty() ? "nothing" : difference.found);
-  if (run.report.differences.size() < kDifferencesTold) run.report.differences.push_back(std::move(difference));
 }
 
 }  // namespace dpuflow

@@ -6,6 +6,9 @@
 //   round --> each port:  entries read back in full --(compared)--> flaws -----> written again, or removed
 //         \-> each flow:  the kernel asked again ----(disagrees)--> suspects --(in step, asked once more)--> asked for good
 //
+// Between rounds, a packet that comes up though all its entries have stood for a while tells that the hardware has lost one
+// of them: they are written again.
+//
 // A difference is what stands though nothing is under way that would end it: an entry is judged only if it was neither
 // written nor asked about since it was read, and the kernel's word against it counts only if it is still so when every
 // event up to then has been worked off.
@@ -34,7 +37,7 @@ namespace dpuflow {
 
 // One thing that was found. `expected` and `found` are in words, for people; empty: nothing.
 struct AuditDifference {
-  std::string kind;  // of offload::Flaw, or "path": the kernel would do something else
+  std::string kind;  // of offload::Flaw, "path": the kernel would do something else, "miss": a packet came up
   std::uint32_t port = 0;
   flow::FlowId flow = 0;  // 0: of no flow
   std::string expected;
@@ -112,6 +115,8 @@ class Auditor {
   void Confirm(Token token, bool in_step);
   void FinishIfDone(Token token, TimePoint now);
   void Judge(Run& run, std::uint32_t port, const offload::Difference& difference);
+  void WriteLostAgain();
+  void Tell(const AuditDifference& difference);
   void Note(Run& run, AuditDifference difference);
   [[nodiscard]] bool IsStray(const offload::Difference& difference) const;
   [[nodiscard]] std::size_t StepsLeft(const Run& run) const;

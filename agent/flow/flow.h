@@ -46,6 +46,7 @@ struct Flow {
   TimePoint programmed;   // of the last acknowledged add or replace
   TimePoint touched;      // of the last outcome of any operation
   TimePoint retry_after;  // after a refusal: not tried again before
+  TimePoint surprised;    // when a packet last came up that its entry should have kept in hardware
 
   // Totals over the flow's life; `base` is what its present filter had counted at the last sample.
   std::uint64_t packets = 0;

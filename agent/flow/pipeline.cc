@@ -86,7 +86,7 @@ Flow& Pipeline::Obtain(const Match& match, TimePoint now) {
   return flow;
 }
 
-void Pipeline::OnMiss(const Miss& miss, TimePoint now) {
+void Pipeline::OnMiss(const Miss& miss, TimePoint seen, TimePoint now) {
   ++counters_.misses;
   const auto port = ports_.find(miss.port);
   if (port == ports_.end()) {
@@ -125,6 +125,7 @@ void Pipeline::OnMiss(const Miss& miss, TimePoint now) {
     return;
   }
   flow.miss = miss;
+  NoteSurprise(flow, *lane, miss, seen);
   if (flow.wanted) EnsureWay(*lane, miss, std::nullopt, now);
 }
 

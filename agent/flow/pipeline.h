@@ -53,6 +53,8 @@ struct Limits {
   Duration retry_max = std::chrono::seconds(60);
   Duration reask =
       std::chrono::seconds(5);  // a flow kept in software is asked about again after this, if it still sends
+  // A packet that comes up this long after all its entries were acknowledged is a surprise: two periods of a driver's counters.
+  Duration surprise = std::chrono::seconds(2);
 };
 
 // Totals since the start. Everything that is left undone is counted here, by reason.
@@ -79,6 +81,13 @@ struct PipelineCounters {
   std::array<std::uint64_t, kWhys> reasons{};  // times that a flow was kept or taken out of hardware, by Why
 };
 
+// A packet that hardware should have kept: what it needs has stood there for a while, by the driver's word.
+struct Surprise {
+  FlowId flow = 0;              // the packet's own
+  std::vector<FlowId> entries;  // its entry, those that lead there, and the port's guards
+  TimePoint seen;
+};
+
 class Pipeline {
  public:
   explicit Pipeline(const Limits& limits) : limits_(limits), sources_(limits.max_sources) {}
@@ -89,7 +98,8 @@ class Pipeline {
   // still come back; `InFlight` says when all have.
   void RemovePort(std::uint32_t ifindex);
 
-  void OnMiss(const Miss& miss, TimePoint now);
+  void OnMiss(const Miss& miss, TimePoint now) { OnMiss(miss, now, now); }
+  void OnMiss(const Miss& miss, TimePoint seen, TimePoint now);  // `seen`: when the packet came up
   void OnChange(const Change& change, TimePoint now);
   void OnAnswer(const Answer& answer, TimePoint now);
   void OnOutcome(const Outcome& outcome, TimePoint now);
@@ -112,6 +122,7 @@ class Pipeline {
   void AskAgain(FlowId id);
   // The kernel has been asked on behalf of an audit.
   void NoteAudited(FlowId id);
+  [[nodiscard]] std::vector<Surprise> TakeSurprises() { return std::exchange(surprises_, {}); }
 
   // Forgets flows in software that no packet has asked for since the idle time, and tries again what was refused.
   void OnTick(TimePoint now);
@@ -203,6 +214,7 @@ class Pipeline {
   void Judge(Flow& flow, const Sample* sample, TimePoint now);
   // pipeline_audit.cc
   [[nodiscard]] static bool IsStanding(const Flow& flow);
+  void NoteSurprise(Flow& flow, const Lane& lane, const Miss& miss, TimePoint seen);
 
   Limits limits_;
   FlowTable table_;
@@ -219,6 +231,7 @@ class Pipeline {
   std::unordered_map<FlowId, Operation> in_flight_;
   std::set<NeighKey> used_neighs_;
   std::vector<StationUse> used_stations_;
+  std::vector<Surprise> surprises_;
   PipelineCounters counters_;
 };
 

@@ -6,6 +6,13 @@
 #include "agent/flow/pipeline.h"
 
 namespace dpuflow::flow {
+namespace {
+
+constexpr std::chrono::seconds kSurpriseAgain{
+    60};                                     // of one flow: what writing again does not mend is not mended by more
+constexpr std::size_t kMaxSurprises = 1024;  // waiting to be taken
+
+}  // namespace
 
 bool Pipeline::IsStanding(const Flow& flow) {
   return flow.installed && flow.wanted == flow.installed && !flow.in_flight && !flow.queued && !flow.held &&
@@ -59,6 +66,25 @@ bool Pipeline::Evict(FlowId id, TimePoint began) {
 
 void Pipeline::AskAgain(FlowId id) {
   if (Flow* flow = table_.Find(id)) MarkDirtyToAsk(*flow);
+}
+
+void Pipeline::NoteSurprise(Flow& flow, const Lane& lane, const Miss& miss, TimePoint seen) {
+  const auto stands = [&](const Flow* entry) {
+    return entry != nullptr && IsStanding(*entry) && seen - entry->touched > limits_.surprise;
+  };
+  if (!stands(&flow) || seen - flow.surprised < kSurpriseAgain || surprises_.size() >= kMaxSurprises) return;
+  Surprise surprise{flow.id, {flow.id}, seen};
+  for (const Rule& rule : WayTo(FormOf(miss.port), lane, miss)) {
+    const Flow* entry = table_.Find(rule.match);
+    if (!stands(entry)) return;
+    surprise.entries.push_back(entry->id);
+  }
+  // Whether a guard is lost, too, no packet will tell.
+  for (const FlowId id : table_.OnPort(miss.port)) {
+    if (table_.Find(id)->match.table == Table::kGuard) surprise.entries.push_back(id);
+  }
+  flow.surprised = seen;
+  surprises_.push_back(std::move(surprise));
 }
 
 void Pipeline::NoteAudited(FlowId id) {

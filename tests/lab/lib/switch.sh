@@ -32,6 +32,11 @@ switch_total() {
   gojq -r "$1" "$switch_debugfs/totals"
 }
 
+# switch_forget CHAIN PORT: loses what it holds of the port ("vf 0", "pf", "uplink") in that chain, and tells nobody.
+switch_forget() {
+  printf '%d %s\n' "$1" "$2" >"$switch_debugfs/forget"
+}
+
 # port_up REPRESENTOR NAMESPACE FAR_SIDE: moves a port's far side into its namespace; both come up.
 port_up() {
   local representor=$1 namespace=$2 far=$3

@@ -164,6 +164,29 @@ static const struct file_operations labnic_port_del_fops = {
 	.owner = THIS_MODULE, .open = simple_open, .write = labnic_port_del_write,
 };
 
+/* "2 vf 0": what chain 2 holds of this port's rules is lost, as by a fault. Nobody is told. */
+static ssize_t labnic_forget_write(struct file *file, const char __user *data, size_t len, loff_t *pos)
+{
+	struct labnic *nic = file_inode(file)->i_private;
+	char text[16] = "";
+	unsigned int chain;
+	int at = 0, number;
+
+	if (len >= sizeof(text) || copy_from_user(text, data, len))
+		return -EINVAL;
+	if (sscanf(text, "%u %n", &chain, &at) != 1 || !at)
+		return -EINVAL;
+	number = labnic_port_number(text + at);
+	if (number < 0)
+		return number;
+	labnic_forget(nic->ports[number], chain);
+	return len;
+}
+
+static const struct file_operations labnic_forget_fops = {
+	.owner = THIS_MODULE, .open = simple_open, .write = labnic_forget_write,
+};
+
 static void labnic_zero(atomic64_t *from, size_t bytes)
 {
 	size_t i;
@@ -195,6 +218,7 @@ void labnic_debugfs_create(struct labnic *nic)
 	debugfs_create_file("totals", 0400, nic->debugfs, nic, &labnic_totals_fops);
 	debugfs_create_file("port_add", 0200, nic->debugfs, nic, &labnic_port_add_fops);
 	debugfs_create_file("port_del", 0200, nic->debugfs, nic, &labnic_port_del_fops);
+	debugfs_create_file("forget", 0200, nic->debugfs, nic, &labnic_forget_fops);
 	debugfs_create_file("reset", 0200, nic->debugfs, nic, &labnic_reset_fops);
 }
 

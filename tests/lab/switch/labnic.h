@@ -395,6 +395,7 @@ int labnic_devlink_port_add(struct labnic_port *port);
 void labnic_devlink_port_del(struct labnic_port *port);
 
 int labnic_setup_tc(struct net_device *dev, enum tc_setup_type type, void *data);
+void labnic_forget(struct labnic_port *port, u32 chain);
 
 /* Texts begin as mlx5's do, so that what reads them cannot tell. */
 #define labnic_refuse(extack, text) NL_SET_ERR_MSG(extack, "mlx5_core: " text)

@@ -164,6 +164,34 @@ static int labnic_destroy(struct labnic_port *port, struct flow_cls_offload *flo
 	return rule ? 0 : -EINVAL;
 }
 
+/* Loses the port's rules of a chain, without a word to tc: what tc deletes later is not there any more. */
+void labnic_forget(struct labnic_port *port, u32 chain)
+{
+	struct labnic *nic = port->nic;
+	struct labnic_table *table, *next;
+	u32 slot, left;
+
+	mutex_lock(&nic->lock);
+	list_for_each_entry_safe(table, next, &nic->tables, list) {
+		if (table->chain != chain)
+			continue;
+		/* The last entry takes the table with it. */
+		left = table->entries;
+		for (slot = 0; left; slot++) {
+			struct labnic_rule *rule = rcu_dereference_protected(table->slots[slot], true);
+
+			if (!rule)
+				continue;
+			left--;
+			if (rule->port != port)
+				continue;
+			rhashtable_remove_fast(&port->rules, &rule->by_cookie, labnic_by_cookie);
+			labnic_table_remove(nic, rule);
+		}
+	}
+	mutex_unlock(&nic->lock);
+}
+
 static int labnic_stats(struct labnic_port *port, struct flow_cls_offload *flow)
 {
 	struct labnic_rule *rule;

@@ -14,6 +14,7 @@
 namespace dpuflow {
 namespace {
 
+using flow::Operation;
 using flow::World;
 using namespace std::chrono_literals;
 
@@ -93,6 +94,11 @@ class AuditorTest : public testing::Test, private AuditHost {
     return ended.value_or(AuditReport{});
   }
 
+  // Differences that a packet has told of.
+  int Misses() {
+    return static_cast<int>(registry_.AddCounter("dpuflow_audit_differences_total", "", {{"kind", "miss"}}).value());
+  }
+
   World world_;
   FakeBackend backend_;
   metrics::Registry registry_;
@@ -130,6 +136,48 @@ TEST_F(AuditorTest, ADamagedActionIsReplacedInPlace) {
   EXPECT_EQ(report.differences[0].port, World::kPod);
   ASSERT_EQ(world_.log.size(), 1u);
   EXPECT_EQ(world_.log[0].kind, flow::Operation::Kind::kReplace);
+}
+
+// ---- packets that should not come up ----------------------------------------------------------------------------------
+
+TEST_F(AuditorTest, APacketThatComesUpThoughItsEntriesStandHasThemWrittenAgain) {
+  world_.now += 3s;
+  world_.log.clear();
+  world_.pipeline.OnMiss(world_.MissTo(World::kServer), world_.now);
+  auditor_.OnTick(world_.now);
+  world_.Run();
+  EXPECT_EQ(Misses(), 1);
+  EXPECT_EQ(world_.log.size(), 3 + world_.Guards(World::kPod)) << "one of each table, and the guards";
+  EXPECT_TRUE(std::ranges::all_of(world_.log, [](const auto& each) { return each.kind == Operation::Kind::kReplace; }));
+}
+
+TEST_F(AuditorTest, APacketOnItsWayWhileItsEntriesCameIsNoSurprise) {
+  world_.now += 3s;
+  world_.pipeline.OnMiss(world_.MissTo(World::kServer), world_.now - 2s, world_.now);
+  world_.log.clear();
+  auditor_.OnTick(world_.now);
+  world_.Run();
+  EXPECT_EQ(Misses(), 0);
+  EXPECT_TRUE(world_.log.empty());
+}
+
+TEST_F(AuditorTest, WhatWritingDoesNotMendIsWrittenOnceAMinute) {
+  for (int second = 0; second < 59; ++second) {
+    world_.now += 1s;
+    world_.pipeline.OnMiss(world_.MissTo(World::kServer), world_.now);
+    auditor_.OnTick(world_.now);
+    world_.Run();
+  }
+  EXPECT_EQ(Misses(), 1);
+}
+
+TEST_F(AuditorTest, AnotherPacketThatNeedsAnEntryOfItsOwnIsNoSurprise) {
+  world_.now += 3s;
+  flow::Miss other = world_.MissTo(World::kServer);
+  other.source_mac = MacAddress{{0x0a, 0, 0, 0, 0, 0x99}};
+  world_.pipeline.OnMiss(other, world_.now);
+  auditor_.OnTick(world_.now);
+  EXPECT_EQ(Misses(), 0);
 }
 
 TEST_F(AuditorTest, ADamagedKeyIsRemovedAndAddedAgain) {

@@ -4,6 +4,7 @@
 // told to refuse. Tests say what happens and look at what the hardware holds.
 #pragma once
 
+#include <algorithm>
 #include <cerrno>
 #include <functional>
 #include <map>
@@ -140,6 +141,11 @@ class World {
     std::size_t count = 0;
     for (const auto& [id, entry] : hardware) count += entry.rule.match.table == table ? 1u : 0u;
     return count;
+  }
+  [[nodiscard]] std::size_t Guards(std::uint32_t port) const {
+    return static_cast<std::size_t>(std::ranges::count_if(hardware, [&](const auto& entry) {
+      return entry.second.rule.match.table == Table::kGuard && entry.second.rule.match.port == port;
+    }));
   }
   // The L3 entry for a destination; null where there is none.
   [[nodiscard]] const Rule* Entry(const IpAddress& destination) const {
