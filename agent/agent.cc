@@ -139,7 +139,8 @@ Result<void> Agent::Connect() {
       offload::TcBackend::Start(options, [this](offload::Report report) { (void)reports_.Push(std::move(report)); });
   if (!backend) return tl::make_unexpected(backend.error());
   backend_ = std::move(*backend);
-  ports_.reset(new PortManager(*backend_, pipeline_, *this));  // here, where PortListener is accessible
+  ports_.reset(
+      new PortManager(*backend_, pipeline_, *this, config_.sources));  // here, where PortListener is accessible
   const AuditSettings audit{config_.audit ? config_.audit_period : milliseconds(0), config_.audit_cpu_percent};
   auditor_.reset(new Auditor(audit, pipeline_, *backend_, *this, metrics_));
 

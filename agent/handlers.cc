@@ -122,7 +122,8 @@ Json PortsView(const Agent& agent) {
   }
   for (const auto& [ifindex, misses] : agent.pipeline().counters().misses_by_port) numbers[ifindex].misses = misses;
   Json ports = Json::array();
-  for (const auto& [ifindex, slot] : agent.ports().slots()) ports.push_back(PortView(slot, numbers[ifindex]));
+  for (const auto& [ifindex, slot] : agent.ports().slots())
+    ports.push_back(PortView(slot, numbers[ifindex], agent.ports().SourcesOf(slot)));
   return ports;
 }
 

@@ -177,15 +177,26 @@ void PortManager::Advance(flow::TimePoint now) {
   }
 }
 
-flow::Lane PortManager::LaneOf(const kernel::LaneView& view) const {
+const std::vector<IpPrefix>* PortManager::SourcesOf(const PortSlot& slot) const {
+  const auto found = sources_.find(slot.info.link.name);
+  return found == sources_.end() ? nullptr : &found->second;
+}
+
+bool PortManager::KernelChecksSources(const kernel::LaneView& view) const {
+  if (!view.interface) return false;
+  const auto sysctls = sysctls_.interfaces.find(view.interface->name);
+  return sysctls == sysctls_.interfaces.end() || sysctls->second.rp_filter != 0;  // unknown: be strict
+}
+
+flow::Lane PortManager::LaneOf(const PortSlot& slot, const kernel::LaneView& view) const {
   flow::Lane lane;
   lane.vlan = view.id.vlan;
   lane.bridged = view.domain.has_value();
+  lane.lists_sources = SourcesOf(slot) != nullptr;
   if (!view.interface) return lane;
-  const auto sysctls = sysctls_.interfaces.find(view.interface->name);
   lane.routed = true;
   lane.router_mac = view.interface->address;
-  lane.checks_sources = sysctls == sysctls_.interfaces.end() || sysctls->second.rp_filter != 0;  // unknown: be strict
+  lane.checks_sources = KernelChecksSources(view);
   lane.martians = listener_.MartiansOf(view.interface->ifindex);
   return lane;
 }
@@ -196,7 +207,7 @@ void PortManager::TellPipeline(const PortSlot& slot, flow::TimePoint now) {
   port.form = slot.form;
   port.ipv6 = sysctls_.ipv6_forwarding;
   port.offload = slot.offload;
-  for (const kernel::LaneView& lane : topology_.OnPort(port.ifindex)) port.lanes.push_back(LaneOf(lane));
+  for (const kernel::LaneView& lane : topology_.OnPort(port.ifindex)) port.lanes.push_back(LaneOf(slot, lane));
   pipeline_.SetPort(port, now);
 }
 
@@ -269,6 +280,10 @@ kernel::DecisionPorts PortManager::ForDecisions(std::uint32_t ingress_mtu) const
     kernel::DecisionPort& port = ports[ifindex];
     port.name = slot.info.link.name;
     port.kind = KindOf(slot);
+    port.sources = SourcesOf(slot);
+    if (port.sources != nullptr)
+      port.checks_sources = std::ranges::any_of(
+          topology_.OnPort(ifindex), [this](const kernel::LaneView& lane) { return KernelChecksSources(lane); });
     port.ready = slot.state == PortSlot::State::kReady;
     port.offload = slot.offload;
     port.largest_packet = largest;

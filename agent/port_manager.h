@@ -20,6 +20,7 @@
 #include <set>
 #include <string>
 
+#include "agent/daemon/config.h"
 #include "agent/flow/pipeline.h"
 #include "agent/kernel/decision.h"
 #include "agent/kernel/reach.h"
@@ -56,8 +57,9 @@ class PortListener {
 
 class PortManager {
  public:
-  PortManager(offload::Backend& backend, flow::Pipeline& pipeline, PortListener& listener)
-      : backend_(backend), pipeline_(pipeline), listener_(listener) {}
+  // `sources`: those that may enter, of the ports that have a list.
+  PortManager(offload::Backend& backend, flow::Pipeline& pipeline, PortListener& listener, SourceLists sources = {})
+      : backend_(backend), pipeline_(pipeline), listener_(listener), sources_(std::move(sources)) {}
 
   // What devlink and rtnetlink say now: the ports, and the interfaces of routing on them. Ports that came are prepared,
   // ports that went are forgotten. Returns whether an interface came, went or changed.
@@ -87,6 +89,8 @@ class PortManager {
   [[nodiscard]] const std::map<std::uint32_t, PortSlot>& slots() const { return slots_; }
   [[nodiscard]] const kernel::Topology& topology() const { return topology_; }
   [[nodiscard]] const kernel::Reach& reach() const { return reach_; }
+  // Null: the port has no list.
+  [[nodiscard]] const std::vector<IpPrefix>* SourcesOf(const PortSlot& slot) const;
   // Of ports and of the interfaces on them, each once.
   [[nodiscard]] std::set<std::string> Names() const;
   [[nodiscard]] const kernel::Sysctls& sysctls() const { return sysctls_; }
@@ -99,7 +103,8 @@ class PortManager {
   void Leave(std::uint32_t ifindex, PortSlot& slot);
   void TryReach(flow::TimePoint now);
   void TellPipeline(const PortSlot& slot, flow::TimePoint now);
-  [[nodiscard]] flow::Lane LaneOf(const kernel::LaneView& view) const;
+  [[nodiscard]] bool KernelChecksSources(const kernel::LaneView& view) const;
+  [[nodiscard]] flow::Lane LaneOf(const PortSlot& slot, const kernel::LaneView& view) const;
 
   offload::Backend& backend_;
   flow::Pipeline& pipeline_;
@@ -107,6 +112,7 @@ class PortManager {
   std::map<std::uint32_t, PortSlot> slots_;
   kernel::Topology topology_;
   kernel::Reach reach_;
+  const SourceLists sources_;
   std::map<std::uint32_t, bool> leaving_;  // ports taken out of service -> whether their release has been requested
   kernel::Sysctls sysctls_;
   bool offload_ = true;  // of ports that come

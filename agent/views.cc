@@ -110,7 +110,7 @@ Json FlowView(const Flow& flow, const NameOf& name_of, flow::TimePoint now) {
   return view;
 }
 
-Json PortView(const PortSlot& slot, const PortNumbers& numbers) {
+Json PortView(const PortSlot& slot, const PortNumbers& numbers, const std::vector<IpPrefix>* sources) {
   static constexpr std::array<std::string_view, 4> kStates = {"preparing", "ready", "refused", "preparing"};
   const netlink::Link& link = slot.info.link;
   const netlink::DevlinkPort& devlink = slot.info.devlink;
@@ -136,6 +136,10 @@ Json PortView(const PortSlot& slot, const PortNumbers& numbers) {
     view["hint"] = slot.hint;
   }
   view["offload"] = slot.offload;
+  if (sources != nullptr) {
+    view["sources"] = Json::array();
+    for (const IpPrefix& source : *sources) view["sources"].push_back(PrefixText(source));
+  }
   if (slot.state == PortSlot::State::kReady) view["chains"] = slot.form == flow::Form::kChained;
   view["guards"] = numbers.entries[static_cast<std::size_t>(flow::Table::kGuard)];
   view["l2_source"] = numbers.entries[static_cast<std::size_t>(flow::Table::kL2Source)];

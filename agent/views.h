@@ -29,7 +29,8 @@ struct PortNumbers {
   std::array<std::uint64_t, flow::kTables> entries{};
   std::uint64_t misses = 0;
 };
-api::Json PortView(const PortSlot& slot, const PortNumbers& numbers);
+// `sources`: that the configuration lets enter there; null: any.
+api::Json PortView(const PortSlot& slot, const PortNumbers& numbers, const std::vector<IpPrefix>* sources);
 
 api::Json DifferenceView(const AuditDifference& difference, const NameOf& name_of);
 

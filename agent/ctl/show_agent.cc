@@ -38,6 +38,12 @@ std::string BelowPort(const Json& port, bool details) {
     below += Paragraph(4, {"ifindex " + Text(port, "ifindex"), "mac " + Text(port, "mac"), "mtu " + Text(port, "mtu"),
                            Flag(port, "carrier") ? "carrier" : "no carrier", "devlink " + Text(port, "devlink"),
                            "switch " + Text(port, "switch_id")});
+    if (Has(port, "sources")) {
+      std::vector<std::string> words = {"sources"};
+      for (const Json& source : Field(port, "sources")) words.push_back(source.get<std::string>());
+      if (words.size() == 1) words.push_back("none");
+      below += Paragraph(4, words);
+    }
     if (IsFlat(port)) below += "    no chains: its entries are in one flat table\n";
   }
   return below;

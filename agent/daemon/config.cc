@@ -42,11 +42,24 @@ FoundValue Found(const toml::node& node) {
   }
 }
 
+constexpr std::string_view kSources = "sources";  // the table whose keys are ports
+
+// An address, or a prefix without host bits.
+std::optional<IpPrefix> ParseSource(const toml::node& node) {
+  const toml::value<std::string>* text = node.as_string();
+  const auto prefix = text != nullptr ? IpPrefix::Parse(text->get()) : std::nullopt;
+  if (!prefix) return std::nullopt;
+  const bool exact =
+      IpAddress::Parse(std::string_view(text->get()).substr(0, text->get().find('/'))) == prefix->address;
+  return exact ? prefix : std::nullopt;
+}
+
 std::vector<std::string_view> TableNames() {
   std::vector<std::string_view> names;
   for (const Setting& setting : Settings()) {
     if (names.empty() || names.back() != setting.table) names.push_back(setting.table);
   }
+  names.push_back(kSources);
   return names;
 }
 
@@ -82,6 +95,7 @@ class Reader {
   std::string At(std::size_t line) const { return fmt::format("{}:{}", file_, line); }
   void ProblemAt(std::size_t line, std::string what) { problems_.push_back({line, {At(line), std::move(what)}}); }
   void ReadTable(std::string_view name, const toml::table& table);
+  void ReadSources(const toml::table& table);
   void UnknownTable(std::size_t line, std::string_view name);
   void UnknownKey(std::size_t line, std::string_view table, std::string_view key);
   std::string_view OriginOf(std::string_view table, std::string_view key) const;
@@ -104,7 +118,7 @@ void Reader::ReadDocument(std::string_view text) {
     if (const auto names = TableNames(); std::count(names.begin(), names.end(), key.str()) == 0) {
       UnknownTable(line, key.str());
     } else if (const toml::table* table = node.as_table()) {
-      ReadTable(key.str(), *table);
+      key.str() == kSources ? ReadSources(*table) : ReadTable(key.str(), *table);
     } else {
       ProblemAt(line, fmt::format("{0}: expected a table, [{0}], found a value", key.str()));
     }
@@ -126,6 +140,30 @@ void Reader::ReadTable(std::string_view name, const toml::table& table) {
       ProblemAt(line, fmt::format("{}: {}", FullName(*it), *wrong));
     }
     origins_[static_cast<std::size_t>(it - settings.begin())] = At(line);
+  }
+}
+
+void Reader::ReadSources(const toml::table& table) {
+  for (const auto& [port, node] : table) {
+    const auto wrong = [&, line = port.source().begin.line](const std::string& found) {
+      ProblemAt(line, fmt::format("{}.{}: expected a list of addresses and prefixes, such as [\"10.1.3.2\", "
+                                  "\"2001:db8:3::/64\"], found {}",
+                                  kSources, port.str(), found));
+    };
+    const toml::array* list = node.as_array();
+    if (list == nullptr) {
+      wrong("a value that is no list");
+      continue;
+    }
+    std::vector<IpPrefix>& sources = config_.sources[std::string(port.str())];
+    for (const toml::node& each : *list) {
+      if (const auto source = ParseSource(each)) {
+        sources.push_back(*source);
+      } else {
+        const toml::value<std::string>* text = each.as_string();
+        wrong(text != nullptr ? fmt::format("\"{}\" in it", text->get()) : "something else in it");
+      }
+    }
   }
 }
 

@@ -9,6 +9,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -16,6 +18,7 @@
 #include <vector>
 
 #include "agent/daemon/log.h"
+#include "netlink/address.h"
 
 namespace dpuflow {
 
@@ -26,6 +29,8 @@ enum class Oversize : std::uint8_t {
   kSoftware,  // the flow stays in software, where the kernel does both
   kTrust,     // the operator knows that no such packet is sent
 };
+
+using SourceLists = std::map<std::string, std::vector<IpPrefix>, std::less<>>;
 
 // Plain values; what each means is in the settings table. The initial values here are placeholders for a
 // value-initialized struct: DefaultConfig() is what the table says.
@@ -43,6 +48,8 @@ struct Config {
   // [switch]
   std::string devlink;            // "pci/0000:03:00.0"; empty: the only switch there is
   std::uint32_t ingress_mtu = 0;  // bytes; 0: the larger of the representor's and the uplink's MTU
+  // [sources]
+  SourceLists sources;  // what may enter at a port, by its name; a port without a list takes what the kernel takes
   // [classifier]
   bool classifier_forward = true;  // the classifier forwards data itself; false: it hands everything to the kernel
   // [programming]

@@ -21,14 +21,10 @@ Match DestinationKey(const Miss& miss) {
   return match;
 }
 
-bool ChecksSource(const Lane& lane, std::uint16_t ethertype) {
-  return lane.checks_sources && ethertype == kEthertypeIpv4;
-}
-
 Match SourceKey(const Miss& miss, const Lane& lane) {
   Match match = OfPacket(Table::kL2Source, miss);
   match.source_mac = miss.source_mac;
-  if (ChecksSource(lane, miss.ethertype)) match.source = IpPrefix::Host(miss.source);
+  if (lane.ChecksSource(miss.ethertype)) match.source = IpPrefix::Host(miss.source);
   return match;
 }
 
@@ -51,7 +47,7 @@ Match BridgedKey(Form form, const Miss& miss) {
 }
 
 Fields FieldsOfLane(Form form, const Lane& lane, std::uint16_t ethertype) {
-  return form == Form::kFlat && ChecksSource(lane, ethertype) ? kFieldSource : Fields{0};
+  return form == Form::kFlat && lane.ChecksSource(ethertype) ? kFieldSource : Fields{0};
 }
 
 std::vector<Rule> WayTo(Form form, const Lane& lane, const Miss& miss) {

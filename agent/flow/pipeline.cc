@@ -298,7 +298,7 @@ void Pipeline::Apply(Flow& flow, const PortState& port, const Answer& answer, Ti
   Want(flow, Rule{flow.match, ActionOf(answer)}, now);
   const Lane* lane = port.port.Find(miss.vlan);
   const bool lead = flow.wanted && lane != nullptr && (first || answer.question.fresh);
-  const bool source_counts = lane != nullptr && lane->checks_sources && miss.ethertype == kEthertypeIpv4;
+  const bool source_counts = lane != nullptr && lane->ChecksSource(miss.ethertype);
   const bool source_stands = !source_counts || answer.source == SourceVerdict::kValid;
   if (lead && source_stands && answer.sender_reason.empty()) EnsureWay(*lane, miss, answer.sender, now);
 }

@@ -33,7 +33,8 @@ void Pipeline::RevokeSources(const Change& change) {
   const bool silent_routes = link != nullptr || std::holds_alternative<NexthopChanged>(change);
   bool checks = false;
   for (const auto& [ifindex, state] : ports_) {
-    const bool port_checks = std::ranges::any_of(state.port.lanes, &Lane::checks_sources);
+    const bool port_checks = std::ranges::any_of(
+        state.port.lanes, [](const Lane& lane) { return lane.checks_sources || lane.lists_sources; });
     checks |= port_checks;
     if ((silent_routes && port_checks) || (link != nullptr && link->ifindex == ifindex)) {
       sources_.RevokePort(ifindex);
@@ -59,7 +60,7 @@ void Pipeline::MarkDirty(Flow& flow) {
       return;
     case Table::kL2Source:
       // A lane has one shape or the other.
-      if (flow.match.source.has_value() != (lane->checks_sources && flow.match.ethertype == kEthertypeIpv4)) {
+      if (flow.match.source.has_value() != lane->ChecksSource(flow.match.ethertype)) {
         return Leave(flow);
       }
       if (flow.match.source || lane->bridged) MarkDirtyToAsk(flow);

@@ -15,14 +15,20 @@ namespace dpuflow::flow {
 // What the pipeline knows of a lane: of the packets of a port with one VLAN id, or with none.
 struct Lane {
   std::uint16_t vlan = kUntagged;
-  bool bridged = false;         // frames to other MACs are a bridge's
-  bool routed = false;          // routing sees packets of this lane
-  MacAddress router_mac;        // of the interface at which it does: frames to it are to be routed
-  bool checks_sources = false;  // rp_filter: the entries that say who may send IPv4 carry the source address
+  bool bridged = false;   // frames to other MACs are a bridge's
+  bool routed = false;    // routing sees packets of this lane
+  MacAddress router_mac;  // of the interface at which it does: frames to it are to be routed
+  // Entries that say who may send carry the source address: those of IPv4 where the kernel checks it (rp_filter), all where
+  // the configuration has a list of sources.
+  bool checks_sources = false;
+  bool lists_sources = false;
   // Sources that no packet from here may have: the machine's own addresses, loopback, multicast. One guard each.
   std::vector<IpPrefix> martians{};
 
   [[nodiscard]] bool Routes(const MacAddress& destination) const { return routed && destination == router_mac; }
+  [[nodiscard]] bool ChecksSource(std::uint16_t ethertype) const {
+    return lists_sources || (checks_sources && ethertype == kEthertypeIpv4);
+  }
   bool operator==(const Lane&) const = default;
 };
 

@@ -7,11 +7,12 @@ namespace dpuflow::flow {
 
 std::string_view ToString(Why why) {
   static constexpr std::array<std::string_view, kWhys> kNames = {
-      "none",          "local",      "unreachable",   "blackhole", "prohibit",     "forwarding_off", "tunnel",
-      "lookup_failed", "neighbour",  "reverse_path",  "martian",   "source_scope", "rule",           "protocol",
-      "portless",      "route_type", "encapsulation", "same_port", "no_port",      "port_not_ready", "other_eswitch",
-      "oversize",      "netfilter",  "xfrm",          "queue",     "station",      "isolated",       "vlan_priority",
-      "offload_off",   "guards",     "shapes",        "limit",     "refused"};
+      "none",        "local",         "unreachable",    "blackhole",     "prohibit",      "forwarding_off",
+      "tunnel",      "lookup_failed", "neighbour",      "reverse_path",  "martian",       "source_scope",
+      "source_list", "rule",          "protocol",       "portless",      "route_type",    "encapsulation",
+      "same_port",   "no_port",       "port_not_ready", "other_eswitch", "oversize",      "netfilter",
+      "xfrm",        "queue",         "station",        "isolated",      "vlan_priority", "offload_off",
+      "guards",      "shapes",        "limit",          "refused"};
   return kNames[static_cast<std::size_t>(why)];
 }
 

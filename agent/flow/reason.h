@@ -25,6 +25,7 @@ enum class Why : std::uint8_t {
   kReversePath,
   kMartian,
   kSourceScope,
+  kSourceList,  // the configuration has a list for the port, and the source is not in it
   // What it would do, and hardware cannot or must not.
   kRule,      // a policy rule looks at what no entry can match
   kProtocol,  // the path depends on what the kernel cannot be asked about

@@ -36,6 +36,12 @@ flow::SourceVerdict SourceOf(const Result<netlink::Route>* route) {
   return code == EXDEV || code == EINVAL ? flow::SourceVerdict::kInvalid : flow::SourceVerdict::kUnknown;
 }
 
+// Whether a list of the configuration is all that sources at the port are held to.
+bool IsListAlone(std::uint32_t port, const DecisionPorts& ports) {
+  const auto found = ports.find(port);
+  return found != ports.end() && found->second.sources != nullptr && !found->second.checks_sources;
+}
+
 }  // namespace
 
 bool IsBridged(const flow::Miss& miss, const Topology& topology) {
@@ -98,6 +104,13 @@ flow::Answer DecideBridged(const flow::Question& question, const Result<netlink:
     answer.reason = std::move(reason);
     return answer;
   };
+  if (auto why = NotListed(miss, context.ports)) {
+    answer.source = flow::SourceVerdict::kInvalid;
+    return software(std::move(*why));
+  }
+  if (IsListAlone(miss.port, context.ports) && answer.source == flow::SourceVerdict::kUnknown) {
+    answer.source = flow::SourceVerdict::kValid;  // routing has nothing to say of it
+  }
   const LaneView* lane = context.topology.Find(miss.lane());
   if (lane == nullptr || !lane->domain) return software({Why::kNoPort, "its port is in no bridge any more"});
   StationPath path = FindStation(*lane->domain, miss.destination_mac, lane, context);

@@ -230,6 +230,16 @@ bool Contradict(const PathAnswer& path, const Result<netlink::Route>& route) {
   return has_path && (route.error().code == ENETUNREACH || route.error().code == EHOSTUNREACH);
 }
 
+std::optional<Reason> NotListed(const flow::Miss& miss, const DecisionPorts& ports) {
+  const auto port = ports.find(miss.port);
+  if (port == ports.end() || port->second.sources == nullptr) return std::nullopt;
+  const bool listed =
+      std::ranges::any_of(*port->second.sources, [&](const IpPrefix& prefix) { return prefix.Contains(miss.source); });
+  if (listed) return std::nullopt;
+  return Reason{Why::kSourceList, fmt::format("{} is not among the sources of {} (sources.{})", miss.source,
+                                              port->second.name, port->second.name)};
+}
+
 std::optional<Reason> NotReachable(std::uint32_t from, std::uint32_t to, const DecisionContext& context) {
   const auto found = context.ports.find(to);
   if (found == context.ports.end()) {
@@ -280,6 +290,10 @@ flow::Answer Decide(const flow::Question& question, const PathAnswer& path, cons
   const KeyNeeds needs = NeedsOf(miss, paths, context);
   answer.fields = needs.fields;
   answer.uniform = needs.uniform;
+  if (auto why = NotListed(miss, context.ports)) {
+    answer.source = flow::SourceVerdict::kInvalid;
+    return software(std::move(*why));
+  }
   if (IsUnroutableSource(miss.source))
     return software({Why::kSourceScope, "the source's scope does not reach beyond the link"});
   if (auto why = NotForwarded(path)) return software(std::move(*why));

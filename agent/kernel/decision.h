@@ -35,6 +35,8 @@ struct DecisionPort {
   std::uint32_t mtu = 0;             // bytes of L3, that can leave there
   bool offload = true;               // the operator's switch
   PortKind kind{};
+  const std::vector<IpPrefix>* sources = nullptr;  // that may enter there, by the configuration; null: any
+  bool checks_sources = false;                     // the kernel does, too (rp_filter)
 };
 using DecisionPorts = std::unordered_map<std::uint32_t, DecisionPort>;
 
@@ -65,6 +67,9 @@ struct DecisionContext {
 
 // The route's paths, also where it shows none but names a nexthop object.
 [[nodiscard]] std::vector<netlink::NextHop> PathsOf(const netlink::Route& route, const NexthopMirror& nexthops);
+
+// Why the configuration does not let this source enter at its port; nothing: it does.
+[[nodiscard]] std::optional<flow::Reason> NotListed(const flow::Miss& miss, const DecisionPorts& ports);
 
 // Why hardware may not send from the one port to the other; nothing: it may.
 [[nodiscard]] std::optional<flow::Reason> NotReachable(std::uint32_t from, std::uint32_t to,

@@ -106,6 +106,16 @@ TEST_F(Decision, APortOfAnotherEswitchTakesOnlyWhatTheNicReaches) {
   EXPECT_EQ(Ask().verdict, Answer::Verdict::kForward);
 }
 
+TEST_F(Decision, ASourceThatIsNotInThePortsListIsInvalid) {
+  const std::vector<IpPrefix> sources = {*IpPrefix::Parse("10.0.7.2"), *IpPrefix::Parse("2001:db8::/64")};
+  ports[7].sources = &sources;
+  EXPECT_EQ(Ask().verdict, Answer::Verdict::kForward);
+  question.miss.source = IpAddress::V4(10, 0, 7, 3);
+  EXPECT_EQ(Ask().source, flow::SourceVerdict::kInvalid);
+  EXPECT_EQ(Ask().reason,
+            (flow::Reason{flow::Why::kSourceList, "10.0.7.3 is not among the sources of pf0vf0 (sources.pf0vf0)"}));
+}
+
 TEST_F(Decision, APathByAVlanDeviceLeavesByItsPortWithItsTag) {
   AddVlan(20, 2, 100);
   path.egress = 20;

@@ -277,6 +277,26 @@ TEST(Pipeline, APortThatChecksSourcesHasTheSourceInItsL2SourceEntries) {
   EXPECT_NE(world.Entry(World::kServer), nullptr);
 }
 
+TEST(Pipeline, APortWithAListOfSourcesHasTheSourceInEntriesOfBothFamilies) {
+  World world;
+  const IpAddress server6 = *IpAddress::Parse("2001:db8:2::1");
+  const IpAddress pod6 = *IpAddress::Parse("2001:db8:7::2");
+  world.SetPort(World::kPod, World::kPodRouterMac, [](Port& port) {
+    port.ipv6 = true;
+    port.lanes[0].lists_sources = true;
+  });
+  world.Route(World::kServer);
+  world.Route(server6);
+  world.Send(World::kServer);
+  world.pipeline.OnMiss(world.MissTo(server6, pod6), world.now);
+  world.Run();
+  std::set<IpPrefix> sources;
+  for (const auto& [id, entry] : world.hardware) {
+    if (entry.rule.match.table == Table::kL2Source) sources.insert(entry.rule.match.source.value_or(IpPrefix{}));
+  }
+  EXPECT_EQ(sources, (std::set<IpPrefix>{IpPrefix::Host(World::kPodAddress), IpPrefix::Host(pod6)}));
+}
+
 TEST(Pipeline, AFrameThatIsNotForTheRouterMakesNoFlow) {
   World world;
   world.Route(World::kServer);

@@ -64,6 +64,8 @@ TEST(Config, EverySettingCanBeSet) {
       [switch]
       devlink = "pci/0000:03:00.0"
       ingress-mtu = 9000
+      [sources]
+      pf0vf3 = ["10.1.3.2"]
       [classifier]
       forward = false
       [programming]
@@ -87,6 +89,7 @@ TEST(Config, EverySettingCanBeSet) {
                              .keep_alive = false,
                              .devlink = "pci/0000:03:00.0",
                              .ingress_mtu = 9000,
+                             .sources = {{"pf0vf3", {*IpPrefix::Parse("10.1.3.2")}}},
                              .classifier_forward = false,
                              .programming_threads = 8,
                              .programming_batch = 512,
@@ -94,6 +97,30 @@ TEST(Config, EverySettingCanBeSet) {
                              .audit_period = std::chrono::seconds(10),
                              .audit_cpu_percent = 5,
                              .log_level = log::Level::kDebug}));
+}
+
+TEST(Config, SourcesAreListedByPort) {
+  const auto config = ParseConfig(R"(
+      [sources]
+      pf0vf3 = ["10.1.3.2", "2001:db8:3::/64"]
+      pf0vf4 = [])",
+                                  "f.toml");
+  ASSERT_TRUE(config);
+  EXPECT_EQ(
+      config->sources,
+      (SourceLists{{"pf0vf3", {*IpPrefix::Parse("10.1.3.2"), *IpPrefix::Parse("2001:db8:3::/64")}}, {"pf0vf4", {}}}));
+}
+
+TEST(Config, SourcesThatAreNoneSayWhatWasExpected) {
+  const std::string expected =
+      "expected a list of addresses and prefixes, such as [\"10.1.3.2\", \"2001:db8:3::/64\"], found ";
+  EXPECT_EQ(Problems("[sources]\na = \"10.1.3.2\""),
+            std::vector{"f.toml:2: sources.a: " + expected + "a value that is no list"});
+  EXPECT_EQ(Problems("[sources]\na = [\"10.1.3.2\", \"10.1.3.2/24\"]\nb = [7]"),
+            (std::vector{"f.toml:2: sources.a: " + expected + "\"10.1.3.2/24\" in it",
+                         "f.toml:3: sources.b: " + expected + "something else in it"}));
+  EXPECT_EQ(Problems("sources = 1"),
+            std::vector<std::string>{"f.toml:1: sources: expected a table, [sources], found a value"});
 }
 
 TEST(Config, DottedKeysAndInlineTablesAreTheSame) {
@@ -129,7 +156,7 @@ const Bad kBad[] = {
     Bad{"idle-time = \"30s\"", "f.toml:1: \"idle-time\" belongs in [flows]"},
     Bad{"\n[flow]\nidle-time = \"30s\"",
         "f.toml:2: unknown table [flow]: expected one of [agent], [flows], [switch], [classifier], [programming], "
-        "[audit], [log]; did you mean \"flows\"?"},
+        "[audit], [log], [sources]; did you mean \"flows\"?"},
     Bad{"flows = 3", "f.toml:1: flows: expected a table, [flows], found a value"},
     Bad{"[[flows]]\n", "f.toml:1: flows: expected a table, [flows], found a value"},
     Bad{"[flows]\nmax-entries = 0", "f.toml:2: flows.max-entries: expected a whole number from 1 to 16777216, found 0"},
