@@ -130,6 +130,27 @@ TEST_F(ExplainTest, AFlowInHardwareHasItsThreeEntriesInOrder) {
   }
 }
 
+TEST_F(ExplainTest, WithoutChainsAFlowHasOneEntryOfEverySender) {
+  port.form = flow::Form::kFlat;
+  world.SetPort(World::kPod, World::kPodRouterMac, [](flow::Port& each) { each.form = flow::Form::kFlat; });
+  world.Run();
+  Explanation explanation = Ask();
+  EXPECT_EQ(explanation.summary, "in software: its entries are added when a packet asks for them");
+  EXPECT_EQ(explanation.key->table, flow::Table::kFlat);
+  world.Send(World::kServer);
+  flow::Miss other = world.MissTo(World::kServer);
+  other.source_mac = World::kPeerMac;
+  world.pipeline.OnMiss(other, world.now);
+  world.Send(IpAddress::V4(192, 0, 2, 9));
+  world.Run();
+  explanation = Ask();
+  EXPECT_EQ(explanation.summary, "in hardware: it leaves by p0");
+  ASSERT_EQ(explanation.entries.size(), 2u);
+  for (const flow::Flow& flow : explanation.entries) EXPECT_EQ(flow.match.table, flow::Table::kFlat);
+  EXPECT_EQ(explanation.notes.size(), 1u) << "that the NIC has no chains";
+  EXPECT_EQ(View(explanation)["chains"], false);
+}
+
 TEST_F(ExplainTest, NothingChangesByAsking) {
   world.Send(World::kServer);
   const std::size_t flows = world.pipeline.flows().size(), operations = world.log.size();

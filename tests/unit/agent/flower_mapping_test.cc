@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "agent/flow/sections.h"
+
 namespace dpuflow::offload {
 namespace {
 
@@ -84,7 +86,40 @@ TEST(FlowerMapping, NoTwoKeyShapesShareAPlace) {
     }
   }
   EXPECT_TRUE(places.insert(PlaceOf(routing, 1)).second);
+  Match flat = routing;
+  flat.table = Table::kFlat;
+  std::set<Place> of_flat;
+  for (std::uint8_t section = 1; section <= flow::kFlatSections; ++section) {
+    const Place place = PlaceOf(flat, section);
+    EXPECT_EQ(place.chain, 0u);
+    EXPECT_TRUE(of_flat.insert(place).second);
+    for (const Match& guard : {ttl, martian}) {
+      for (const std::uint16_t ethertype : {flow::kEthertypeIpv4, flow::kEthertypeIpv6}) {
+        for (const std::uint16_t vlan : {flow::kUntagged, std::uint16_t{100}}) {
+          Match match = guard;
+          match.ethertype = ethertype;
+          match.vlan = vlan;
+          EXPECT_NE(PlaceOf(match, 0), place) << "guards stand in the same chain";
+        }
+      }
+    }
+    EXPECT_LT(place.prio, kClassifierPrio);
+  }
   for (const Place& place : places) EXPECT_LT(place.prio, kClassifierPrio);
+}
+
+TEST(FlowerMapping, AFlatEntryHoldsBothMacsAndTheDestination) {
+  Rule rule = Routing();
+  rule.match.table = Table::kFlat;
+  rule.match.source_mac = *MacAddress::Parse("0a:00:00:00:00:07");
+  rule.match.destination_mac = *MacAddress::Parse("02:00:00:00:00:07");
+  const netlink::Filter filter = ToFilter(rule, 3, 1);
+  EXPECT_EQ(filter.id.chain, 0u);
+  EXPECT_EQ(filter.key.eth_src, netlink::Exact(rule.match.source_mac));
+  EXPECT_EQ(filter.key.eth_dst, netlink::Exact(rule.match.destination_mac));
+  EXPECT_EQ(filter.key.ip_dst, netlink::Exact(rule.match.destination->address));
+  EXPECT_EQ(filter.actions, ToFilter(Routing(), 3, 1).actions) << "it does what the routing entry would";
+  EXPECT_EQ(OwnerOf(filter.cookie), (Owner{Table::kFlat, 3}));
 }
 
 TEST(FlowerMapping, ATaggedPacketIsOneOf8021QWithItsEthertypeInside) {

@@ -103,7 +103,7 @@ class PortManagerTest : public testing::Test {
   }
   void Prepared(std::uint32_t port, const std::string& refusal = {}, const std::string& hint = {}) {
     EXPECT_EQ(backend_.preparing.erase(port), 1u);
-    manager_.OnPrepared({port, refusal, hint}, now_);
+    manager_.OnPrepared({port, refusal, hint, {}}, now_);
   }
   void Released(std::uint32_t port) {
     EXPECT_EQ(backend_.releasing.erase(port), 1u);
@@ -159,6 +159,16 @@ TEST_F(PortManagerTest, AFoundPortIsPreparedAndThenTakesPart) {
   EXPECT_TRUE(TakesPart(kPod));
   EXPECT_FALSE(TakeOperations().empty()) << "its guards are wanted";
   EXPECT_EQ(manager_.Names(), std::set<std::string>{"pf0vf0"});
+}
+
+TEST_F(PortManagerTest, APortWithoutChainsHasItsFlowsInTheFlatTable) {
+  Find({pod_});
+  EXPECT_EQ(backend_.preparing.erase(kPod), 1u);
+  manager_.OnPrepared({kPod, {}, {}, flow::Form::kFlat}, now_);
+  EXPECT_EQ(Slot(kPod)->form, flow::Form::kFlat);
+  flow::Answer answer;
+  answer.question.miss.port = kPod;
+  EXPECT_EQ(pipeline_.KeyFor(answer).table, flow::Table::kFlat);
 }
 
 TEST_F(PortManagerTest, TheSamePortAgainIsNoNews) {

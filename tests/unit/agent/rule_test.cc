@@ -39,7 +39,7 @@ TEST(Rule, ReadsAsASentence) {
 }
 
 TEST(Rule, TableNamesGoBothWays) {
-  for (const Table table : {Table::kGuard, Table::kL2Source, Table::kL2Destination, Table::kL3}) {
+  for (const Table table : {Table::kGuard, Table::kL2Source, Table::kL2Destination, Table::kL3, Table::kFlat}) {
     EXPECT_EQ(ParseTable(ToString(table)), table);
   }
   EXPECT_FALSE(ParseTable("l4"));

@@ -36,5 +36,18 @@ TEST(Sections, MoreShapesThanThereAreSectionsGetNone) {
   EXPECT_EQ(sections.Acquire(With(31)), 4);
 }
 
+TEST(Sections, BridgedFramesWithATagLookTheSameInBothFamilies) {
+  Match match;
+  match.table = Table::kFlat;
+  Match of_ipv6 = match;
+  of_ipv6.ethertype = kEthertypeIpv6;
+  EXPECT_NE(ShapeOf(match), ShapeOf(of_ipv6)) << "a prio holds one ethertype";
+  match.vlan = of_ipv6.vlan = 10;
+  EXPECT_EQ(ShapeOf(match), ShapeOf(of_ipv6)) << "here it is 802.1Q";
+  Match routed = match;
+  routed.destination = IpPrefix::Parse("192.0.2.1");
+  EXPECT_NE(ShapeOf(routed), ShapeOf(match));
+}
+
 }  // namespace
 }  // namespace dpuflow::flow
