@@ -24,6 +24,13 @@ entries() {
   switch_rules "$filter" | wc -l
 }
 
+# shapes_that_share_a_priority: how many priorities of a chain hold entries that forward of more than one shape.
+# shellcheck disable=SC2154 # of tests/lab/lib/switch.sh
+shapes_that_share_a_priority() {
+  gojq -s "[.[] | $FORWARDS | {chain, prio, shape: (.match | map_values(.mask) | tojson)}] | unique |
+    group_by([.chain, .prio]) | map(select(length > 1)) | length" "$switch_debugfs/rules"
+}
+
 # l3_to ADDRESS [PORT]: the routing entry for an address.
 l3_to() {
   switch_rules "$L3 | select(.match.dst_ip.value == \"$1\") | select(.port == \"${2:-pf0vf0}\")"
