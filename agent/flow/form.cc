@@ -58,7 +58,7 @@ std::vector<Rule> WayTo(Form form, const Lane& lane, const Miss& miss) {
   return way;
 }
 
-bool HasTable(Form form, Table table) {
+bool StandsIn(Form form, Table table) {
   return table == Table::kGuard || (table == Table::kFlat) == (form == Form::kFlat);
 }
 
