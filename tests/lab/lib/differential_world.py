@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The network of the differential test, as its seed chooses it: pods, VLAN devices, a bridge, and who sends from where.
+
+    seed mod 6   0     1      2            3                      4                    5
+                 -     VLANs  a bridge     a bridge, VLANs        a VLAN-aware bridge  a VLAN-aware bridge, VLANs
+
+Without VLANs and bridge, pods 0 to 2 are behind representors with addresses. A bridge takes pods 1 to 3 instead, with the
+gateways on it. VLANs are devices at pod 0's port and at the uplink; with a bridge that does not look at VLANs, one is a port
+of the bridge, too. The far sides have devices for all ids, and answer with all of their addresses at each.
+"""
+
+import random
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Station:
+    """Somebody who sends: a pod, with a tag or without."""
+
+    pod: int
+    vlan: int | None
+    v4: str
+    v6: str
+    router: str  # the DPU's device that routes for it
+    subnet: int | None = None  # of the bridge: who else can be reached without a router
+
+
+@dataclass(frozen=True)
+class VlanDevice:
+    """One of the DPU's, which changes its id."""
+
+    parent: str
+    ids: tuple[int, ...]
+    v4: str = ""
+    v6: str = ""
+    routes: tuple[str, ...] = ()  # that go when it goes: prefixes, and from where they lead
+
+    def made(self, name, vlan):
+        link = ["ip", "link", "add", "link", self.parent, "name", name, "type", "vlan", "id", str(vlan)]
+        commands = [link, ["ip", "link", "set", "dev", name, "up"]]
+        if self.v4:
+            commands += [["ip", "address", "add", self.v4, "dev", name]]
+            commands += [["ip", "-6", "address", "add", self.v6, "dev", name, "nodad"]]
+        if self.routes:
+            commands += [["ip", "route", "replace", self.routes[0], "via", self.routes[1], "dev", name]]
+        return commands
+
+
+def within(pod, *words):
+    namespace = pod if isinstance(pod, str) else f"pod{pod}"
+    return ["nsenter", f"--net=/run/netns/{namespace}", *words]
+
+
+class World:
+    def __init__(self, seed):
+        rng = random.Random(f"world of {seed}")
+        self.has_vlans = seed % 2 == 1
+        self.has_bridge = seed // 2 % 3 > 0
+        self.is_aware = seed // 2 % 3 == 2
+        self.pods = 4 if self.has_bridge else 3
+        self.ports = [f"pf0vf{pod}" for pod in range(self.pods)]  # of the switch
+        self.devices = list(self.ports)  # with addresses
+        self.routers = {"192.0.2.2": "wire0", "192.0.2.3": "second0"}
+        self.routers_v6 = {"2001:db8:ff::2": "wire0", "2001:db8:ff::3": "second0"}
+        self.stations = [self.plain_station(pod) for pod in range(self.pods)]
+        self.vlans = {}  # name: VlanDevice
+        self.members = {}  # port of the bridge: the commands that make it one
+        self.permanent = {}  # device: neighbours
+        self.vids = {}  # of an aware bridge: port and VLAN: words
+        self.setup = []
+        if self.has_vlans:
+            self.add_vlans()
+        if self.has_bridge:
+            self.add_bridge(rng)
+
+    def is_plain(self):
+        return not self.has_vlans and not self.has_bridge
+
+    @staticmethod
+    def plain_station(pod):
+        return Station(pod, None, f"10.1.{pod}.2", f"2001:db8:e{pod}::2", f"pf0vf{pod}")
+
+    def uplink(self, router):
+        """The DPU's device that leads to a router."""
+        return "p0.100" if router in ("192.0.3.2", "2001:db8:fe::2") else "p0"
+
+    def again(self, device):
+        """What the kernel forgets of a device that goes down or changes its MAC, and of those on it."""
+        commands = []
+        for name in [device] + [vlan for vlan, made in self.vlans.items() if made.parent == device]:
+            if name in self.vlans and self.vlans[name].v6:
+                commands.append(["ip", "-6", "address", "replace", self.vlans[name].v6, "dev", name, "nodad"])
+            elif name in self.devices and name.startswith("pf0vf"):
+                commands.append(["ip", "-6", "address", "replace", f"2001:db8:e{name[-1]}::1/64", "dev", name, "nodad"])
+            elif name == "br0" and name in self.devices:
+                commands.append(["ip", "-6", "address", "replace", "2001:db8:50::1/64", "dev", name, "nodad"])
+            for neighbour, pod in self.permanent.get(name, []):
+                commands.append(["ip", "neigh", "replace", neighbour, "dev", name, "lladdr", f"@pod{pod}", "nud", "permanent"])
+        return commands
+
+    # ---- VLAN devices ----
+
+    def far_vlans(self, namespace, device, vlans, addresses):
+        """At the far side: a device for each VLAN, with all IPv6 addresses; the IPv4 ones are the lower device's."""
+        for vlan in vlans:
+            name = f"{device}.{vlan}"
+            self.setup += [within(namespace, "ip", "link", "add", "link", device, "name", name, "type", "vlan", "id", str(vlan)),
+                           within(namespace, "ip", "link", "set", "dev", name, "up")]  # fmt: skip
+        for address in addresses:
+            devices = [device] + ([f"{device}.{vlan}" for vlan in vlans] if ":" in address else [])
+            for name in devices:
+                self.setup.append(within(namespace, "ip", "address", "add", address, "dev", name,
+                                         *(["nodad"] if ":" in address else [])))  # fmt: skip
+
+    def add_vlans(self):
+        self.vlans = {
+            "pf0vf0.10": VlanDevice("pf0vf0", (10, 12), "10.11.0.1/24", "2001:db8:b0::1/64"),
+            "pf0vf0.20": VlanDevice("pf0vf0", (20,), "10.12.0.1/24", "2001:db8:c0::1/64"),
+            "p0.100": VlanDevice("p0", (100, 101), "192.0.3.1/24", "2001:db8:fe::1/64", ("198.18.2.0/24", "192.0.3.2")),
+        }
+        self.devices += ["pf0vf0.10", "pf0vf0.20"]
+        self.routers["192.0.3.2"] = "wire0"
+        self.routers_v6["2001:db8:fe::2"] = "wire0"
+        self.far_vlans("tor", "wire0", (100, 101), ["192.0.3.2/24", "2001:db8:fe::2/64"])
+        self.far_vlans("pod0", "vf0", (10, 12, 20),
+                       ["10.11.0.2/24", "2001:db8:b0::2/64", "10.12.0.2/24", "2001:db8:c0::2/64"])  # fmt: skip
+        for name, device in self.vlans.items():
+            self.setup += device.made(name, device.ids[0])
+        self.stations += [
+            Station(0, 10, "10.11.0.2", "2001:db8:b0::2", "pf0vf0.10"),
+            Station(0, 12, "10.11.0.2", "2001:db8:b0::2", "pf0vf0.10"),
+            Station(0, 20, "10.12.0.2", "2001:db8:c0::2", "pf0vf0.20"),
+        ]
+
+    # ---- the bridge ----
+
+    def add_bridge(self, rng):
+        for port in self.ports[1:]:
+            self.setup += [["ip", "address", "flush", "dev", port]]
+            self.devices.remove(port)
+        self.stations = [station for station in self.stations if station.pod == 0]
+        filtering = ["vlan_filtering", "1", "vlan_default_pvid", "0"] if self.is_aware else []
+        self.setup += [["ip", "link", "add", "br0", "type", "bridge", "mcast_snooping", "0", "ageing_time", "100000", *filtering],
+                       ["ip", "link", "set", "dev", "br0", "up"]]  # fmt: skip
+        if self.is_aware:
+            self.add_aware(rng)
+        else:
+            self.add_simple()
+        self.setup += [["sysctl", "-qw", f"net/ipv4/conf/{device}/send_redirects=0"] for device in ("all", *self.permanent)]
+        for device in list(self.permanent):
+            self.setup += self.again(device)
+
+    def add_subnet(self, number, device, stations):
+        """A subnet of the bridge: the DPU's device in it, and (pod, tag) of each station."""
+        self.setup += [["ip", "address", "replace", f"10.{number}.0.1/24", "dev", device],
+                       ["ip", "-6", "address", "replace", f"2001:db8:{number}0::1/64", "dev", device, "nodad"]]  # fmt: skip
+        self.devices.append(device)
+        self.permanent[device] = []
+        for pod, tag in stations:
+            v4, v6 = f"10.{number}.0.1{pod}", f"2001:db8:{number}0::1{pod}"
+            self.stations.append(Station(pod, tag, v4, v6, device, number))
+            self.permanent[device] += [(v4, pod), (v6, pod)]
+
+    def add_simple(self):
+        for pod in (1, 2, 3):
+            member, tag = f"pf0vf{pod}", None
+            if pod == 3 and self.has_vlans:
+                member, tag = "pf0vf3.30", 30
+                self.vlans[member] = VlanDevice("pf0vf3", (30,))
+                self.setup += self.vlans[member].made(member, 30)
+            self.members[member] = [["ip", "link", "set", "dev", member, "master", "br0"]]
+            self.setup += self.members[member]
+            self.far_vlans(pod, f"vf{pod}", [tag] if tag else [], [f"10.5.0.1{pod}/24", f"2001:db8:50::1{pod}/64"])
+        self.add_subnet(5, "br0", [(1, None), (2, None), (3, 30 if self.has_vlans else None)])
+
+    def add_aware(self, rng):
+        """Subnet 5 is VLAN 10, subnet 6 is VLAN 20."""
+        untagged, tagged = {1: 10, 2: 20, 3: rng.choice([10, 20])}, {2: 10}
+        tagged[3] = 30 - untagged[3]
+        gateways = {10: rng.choice(["br0", "br0.10"]), 20: "br0.20"}
+        for vlan, device in gateways.items():
+            own = ["bridge", "vlan", "add", "dev", "br0", "vid", str(vlan), "self"]
+            if device == "br0":
+                self.setup += [own + ["pvid", "untagged"]]
+            else:
+                self.vlans[device] = VlanDevice("br0", (vlan,), f"10.{5 if vlan == 10 else 6}.0.1/24",
+                                                f"2001:db8:{5 if vlan == 10 else 6}0::1/64")  # fmt: skip
+                self.setup += [own] + self.vlans[device].made(device, vlan)
+        for pod in (1, 2, 3):
+            port = f"pf0vf{pod}"
+            add = ["bridge", "vlan", "add", "dev", port, "vid"]
+            join = [["ip", "link", "set", "dev", port, "master", "br0"], add + [str(untagged[pod]), "pvid", "untagged"]]
+            if pod in tagged:
+                join.append(add + [str(tagged[pod])])
+            self.members[port] = join
+            self.setup += join
+            addresses = [f"10.{number}.0.1{pod}/24" for number in (5, 6)] + [f"2001:db8:{number}0::1{pod}/64" for number in (5, 6)]
+            self.far_vlans(pod, f"vf{pod}", (10, 20), addresses)
+        for number, vlan in ((5, 10), (6, 20)):
+            stations = [(pod, None if untagged[pod] == vlan else vlan) for pod in (1, 2, 3)
+                        if vlan in (untagged[pod], tagged.get(pod))]  # fmt: skip
+            self.add_subnet(number, gateways[vlan], stations)
