@@ -279,9 +279,13 @@ void Agent::Apply(kernel::KernelEvent event, TimePoint now) {
     ports_changed_ = true;
     Apply(bridges_.Reset(*ports), now);
   } else if (auto* station = std::get_if<netlink::Event<netlink::FdbEntry>>(&event)) {
-    if (station->removed) refreshed_stations_.erase({station->value.bridge, station->value.vlan, station->value.mac});
+    const flow::StationKey key{station->value.bridge, station->value.vlan, station->value.mac};
+    const netlink::FdbEntry* known = bridges_.Find(key);
+    ports_changed_ |= station->value.local || (known != nullptr && known->local);  // whether frames to its MAC are routed
+    if (station->removed) refreshed_stations_.erase(key);
     Apply(bridges_.Apply(*station, now), now);
   } else if (auto* stations = std::get_if<kernel::FdbEntries>(&event)) {
+    ports_changed_ = true;
     Apply(bridges_.Reset(*stations, now), now);
   } else if (auto* route = std::get_if<netlink::Event<netlink::Route>>(&event)) {
     rules_changed_ = true;

@@ -128,7 +128,10 @@ void Topology::AddBridgeInterfaces(const LinkMirror& links, const BridgeMirror& 
     if (!lane.domain) continue;
     const auto interface = by_domain.find(*lane.domain);
     if (interface == by_domain.end()) continue;
-    lane.interface = interface->second;
+    // Frames to a MAC that the bridge does not know for its own it floods, even where it hands them up as well (an address
+    // of a VLAN device's own, which makes the bridge promiscuous).
+    const netlink::FdbEntry* own = bridges.Find({lane.domain->bridge, lane.domain->vlan, interface->second.address});
+    if (own != nullptr && own->local) lane.interface = interface->second;
     interfaces_.emplace(interface->second.ifindex, interface->second);
   }
 }

@@ -13,7 +13,7 @@
 // lane, or by the lane of that port of the bridge behind which its station is. What has no lane (a VLAN device on another
 // device, with another ethertype, or down; a tag on a bridge that does not look at VLANs) is the kernel's alone.
 //
-// Pure: made anew from links and bridge ports whenever one of them changes.
+// Pure: made anew from links, bridge ports and the bridges' own addresses whenever one of them changes.
 #pragma once
 
 #include <cstdint>
@@ -52,7 +52,7 @@ struct L3Interface {
 // A lane, with all that is above it.
 struct LaneView {
   flow::LaneId id;
-  std::optional<L3Interface> interface;  // at which its packets enter; none: they are bridged or nothing
+  std::optional<L3Interface> interface;  // at which packets to its MAC enter; none: they are bridged or nothing
   std::optional<BridgeDomain> domain;    // in which they are bridged
   std::uint32_t bridge_port = 0;  // ifindex of the port of the bridge: the port of the switch, or a VLAN device on it
 

@@ -36,6 +36,7 @@ class Bridging : public testing::Test {
     for (const std::uint32_t port : {kPod, kOtherPod}) Join(port);
     Learn(kPodMac, kPod);
     Learn(kOtherMac, kOtherPod);
+    Own(kBridgeMac);
     question.miss.port = kPod;
     question.miss.source_mac = kPodMac;
     question.miss.destination_mac = kOtherMac;
@@ -60,6 +61,10 @@ class Bridging : public testing::Test {
   void Learn(const MacAddress& mac, std::uint32_t port, std::uint16_t vlan = 0) {
     (void)bridges.Apply(netlink::Event<netlink::FdbEntry>{{port, kBridge, mac, vlan, false}});
   }
+  // The bridge takes frames to this MAC for itself.
+  void Own(const MacAddress& mac, std::uint16_t vlan = 0) {
+    (void)bridges.Apply(netlink::Event<netlink::FdbEntry>{{kBridge, kBridge, mac, vlan, true}});
+  }
   // From here on the bridge looks at VLANs; a pod's port has VLAN 10 without a tag, the other's with one.
   void FilterVlans() {
     links_by_ifindex[kBridge].bridge->filters_vlans = true;
@@ -73,6 +78,7 @@ class Bridging : public testing::Test {
     vlan.address = kBridgeMac;
     Learn(kPodMac, kPod, 10);
     Learn(kOtherMac, kOtherPod, 10);
+    Own(kBridgeMac, 10);
   }
 
   Topology MakeTopology() {
@@ -133,6 +139,19 @@ TEST_F(Bridging, EachVlanOfAPortIsALaneOfItsDomain) {
   EXPECT_EQ(topology.LeavesBy(kPod, {kBridge, 10}), (LaneId{kPod, kUntagged}));
   EXPECT_EQ(topology.LeavesBy(kOtherPod, {kBridge, 10}), (LaneId{kOtherPod, 10}));
   EXPECT_EQ(topology.LeavesBy(kPod, {kBridge, 20}), std::nullopt);
+}
+
+TEST_F(Bridging, FramesToAMacThatTheBridgeDoesNotKnowForItsOwnAreFlooded) {
+  FilterVlans();
+  links_by_ifindex[60].address = *MacAddress::Parse("02:00:00:00:00:60");
+  Topology topology = MakeTopology();
+  EXPECT_EQ(topology.At({kPod, kUntagged}), nullptr) << "so they are not routed alone";
+  ASSERT_NE(topology.Find(60), nullptr);
+  EXPECT_EQ(topology.Find(60)->domain, (BridgeDomain{kBridge, 10})) << "what is routed leaves there all the same";
+  Own(links_by_ifindex[60].address, 10);
+  topology = MakeTopology();
+  ASSERT_NE(topology.At({kPod, kUntagged}), nullptr);
+  EXPECT_EQ(topology.At({kPod, kUntagged})->name, "br0.10");
 }
 
 TEST_F(Bridging, AVlanDeviceMayBeThePortOfABridge) {
@@ -250,7 +269,7 @@ TEST_F(Bridging, ABridgeIsToldOfAUseThatIsNewerThanAllItSaid) {
 
 TEST_F(Bridging, AWholeDumpTellsOfEachDifference) {
   const std::vector<netlink::FdbEntry> all = {{kOtherPod, kBridge, kPodMac, 0, false}};
-  EXPECT_EQ(bridges.Reset(all).size(), 2u) << "one has moved, one has gone";
+  EXPECT_EQ(bridges.Reset(all).size(), 3u) << "one has moved, one has gone, as has the bridge's own";
   EXPECT_TRUE(bridges.Reset(all).empty());
 }
 
