@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/agent.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <set>
 #include <utility>
+#include <variant>
 
 #include "agent/daemon/log.h"
 
@@ -20,6 +23,7 @@ constexpr std::size_t kMissesPerTurn = 1024;
 constexpr std::size_t kQuestionsPerTurn = 256;
 constexpr std::size_t kOperationsPerTurn = 256;
 
+constexpr std::size_t kNewsTold = 5;       // of what differs in a table that was read once more
 constexpr milliseconds kAuditSync{10000};  // how long an audit waits for the agent to come into step
 
 constexpr std::size_t kKernelQueue = 1024;  // batches from the watcher; full: it waits, and the kernel keeps the rest
@@ -47,6 +51,24 @@ flow::Miss MissOf(const MissEvent& event) {
   miss.destination_port = event.destination_port;
   miss.tos = event.tos;
   return miss;
+}
+
+// What has changed, to tell people.
+std::string InWords(const flow::Change& change, const kernel::LinkMirror& links) {
+  struct Visitor {
+    const kernel::LinkMirror& links;
+    std::string operator()(const flow::RouteChanged& route) const { return ToString(route.destination); }
+    std::string operator()(const flow::NexthopChanged& nexthop) const { return fmt::format("nexthop {}", nexthop.id); }
+    std::string operator()(const flow::NeighChanged& neigh) const {
+      return fmt::format("{} at {}", neigh.key.address, links.Name(neigh.key.ifindex));
+    }
+    std::string operator()(const flow::StationChanged& station) const {
+      return fmt::format("{} at {}", station.key.mac, links.Name(station.key.bridge));
+    }
+    std::string operator()(const flow::LinkChanged& link) const { return links.Name(link.ifindex); }
+    std::string operator()(const flow::EverythingChanged&) const { return "all"; }
+  };
+  return std::visit(Visitor{links}, change);
 }
 
 }  // namespace
@@ -217,6 +239,7 @@ void Agent::Advance() {
 void Agent::ReadKernelEvents() {
   const TimePoint now = flow::Clock::now();
   for (std::vector<kernel::KernelEvent>& batch : kernel_events_.TryPopBatch(kKernelBatches)) {
+    news_.clear();
     for (kernel::KernelEvent& event : batch) Apply(std::move(event), now);
   }
   // Once for all events of the turn: each of these looks through the flows, and a burst of addresses is thousands.
@@ -258,45 +281,53 @@ void Agent::Apply(kernel::KernelEvent event, TimePoint now) {
     Apply(rules_.Apply(*rule), now);
   } else if (auto* neigh = std::get_if<netlink::Event<netlink::Neigh>>(&event)) {
     Apply(neighs_.Apply(*neigh), now);
-  } else if (auto* links = std::get_if<kernel::Links>(&event)) {
-    links_known_ = ports_changed_ = martians_changed_ = true;
-    last_resync_ = now;
-    Apply(links_.Reset(*links), now);
-  } else if (auto* addresses = std::get_if<kernel::Addresses>(&event)) {
-    martians_changed_ = true;
-    Apply(addresses_.Reset(*addresses), now);
-  } else if (auto* nexthops = std::get_if<kernel::Nexthops>(&event)) {
-    Apply(nexthops_.Reset(*nexthops), now);
-  } else if (auto* rules = std::get_if<kernel::Rules>(&event)) {
-    rules_changed_ = true;
-    Apply(rules_.Reset(*rules), now);
-  } else if (auto* neighs = std::get_if<kernel::Neighs>(&event)) {
-    Apply(neighs_.Reset(*neighs), now);
   } else if (auto* port = std::get_if<netlink::Event<netlink::BridgePort>>(&event)) {
     ports_changed_ = true;
     Apply(bridges_.Apply(*port), now);
-  } else if (auto* ports = std::get_if<kernel::BridgePorts>(&event)) {
-    ports_changed_ = true;
-    Apply(bridges_.Reset(*ports), now);
   } else if (auto* station = std::get_if<netlink::Event<netlink::FdbEntry>>(&event)) {
     const flow::StationKey key{station->value.bridge, station->value.vlan, station->value.mac};
     const netlink::FdbEntry* known = bridges_.Find(key);
-    ports_changed_ |= station->value.local || (known != nullptr && known->local);  // whether frames to its MAC are routed
+    ports_changed_ |=
+        station->value.local || (known != nullptr && known->local);  // whether frames to its MAC are routed
     if (station->removed) refreshed_stations_.erase(key);
     Apply(bridges_.Apply(*station, now), now);
-  } else if (auto* stations = std::get_if<kernel::FdbEntries>(&event)) {
-    ports_changed_ = true;
-    Apply(bridges_.Reset(*stations, now), now);
   } else if (auto* route = std::get_if<netlink::Event<netlink::Route>>(&event)) {
     rules_changed_ = true;
     Apply(special_routes_.Apply(*route), now);
+  } else {
+    ApplySnapshot(std::move(event), now);
+  }
+}
+
+// A table that was read as a whole.
+void Agent::ApplySnapshot(kernel::KernelEvent event, TimePoint now) {
+  if (auto* links = std::get_if<kernel::Links>(&event)) {
+    if (!links_known_) last_resync_ = now;
+    links_known_ = ports_changed_ = true;
+    martians_changed_ |= ApplyTable("links", links_.Reset(*links), now);
+  } else if (auto* addresses = std::get_if<kernel::Addresses>(&event)) {
+    martians_changed_ |= ApplyTable("addresses", addresses_.Reset(*addresses), now);
+  } else if (auto* nexthops = std::get_if<kernel::Nexthops>(&event)) {
+    Apply(nexthops_.Reset(*nexthops), now);  // some vanish with their link, unannounced
+  } else if (auto* rules = std::get_if<kernel::Rules>(&event)) {
+    rules_changed_ |= ApplyTable("rules", rules_.Reset(*rules), now);
+  } else if (auto* neighs = std::get_if<kernel::Neighs>(&event)) {
+    ApplyTable("neighbours", neighs_.Reset(*neighs), now);
+  } else if (auto* ports = std::get_if<kernel::BridgePorts>(&event)) {
+    ports_changed_ |= ApplyTable("bridge ports", bridges_.Reset(*ports), now);
+  } else if (auto* stations = std::get_if<kernel::FdbEntries>(&event)) {
+    ports_changed_ |= ApplyTable("stations", bridges_.Reset(*stations, now), now);
   } else if (auto* routes = std::get_if<kernel::SpecialRoutes>(&event)) {
     rules_changed_ = true;
-    Apply(special_routes_.Reset(*routes), now);
+    Apply(special_routes_.Reset(*routes), now);  // likewise
   } else if (auto* chains = std::get_if<kernel::BaseChains>(&event)) {
-    forward_path_changed_ |= forward_path_.Reset(std::move(*chains));
+    if (!forward_path_.Reset(std::move(*chains))) return;
+    forward_path_changed_ = true;
+    news_.emplace_back("netfilter");
   } else if (auto* policies = std::get_if<kernel::XfrmPolicies>(&event)) {
-    forward_path_changed_ |= forward_path_.Reset(std::move(*policies));
+    if (!forward_path_.Reset(std::move(*policies))) return;
+    forward_path_changed_ = true;
+    news_.emplace_back("XFRM policies");
   } else if (auto* quiet = std::get_if<kernel::QuietTables>(&event)) {
     forward_path_changed_ |= forward_path_.Reset(std::move(*quiet));
   } else if (auto* devlink = std::get_if<kernel::DevlinkState>(&event)) {
@@ -304,10 +335,32 @@ void Agent::Apply(kernel::KernelEvent event, TimePoint now) {
     ports_changed_ = true;
     ChooseSwitch();
     ports_->OnDevlink();
-  } else if (const auto* barrier = std::get_if<kernel::Barrier>(&event)) {
+  } else {
+    ApplyRemark(event, now);
+  }
+}
+
+bool Agent::ApplyTable(const char* what, const kernel::Changes& changes, TimePoint now) {
+  Apply(changes, now);
+  if (changes.empty()) return false;
+  std::vector<std::string> words;
+  for (const flow::Change& change : changes) {
+    if (words.size() < kNewsTold) words.push_back(InWords(change, links_));
+  }
+  if (changes.size() > words.size()) words.push_back(fmt::format("{} more", changes.size() - words.size()));
+  news_.push_back(fmt::format("{}: {}", what, fmt::join(words, ", ")));
+  return true;
+}
+
+// What the watcher says of its work.
+void Agent::ApplyRemark(const kernel::KernelEvent& event, TimePoint now) {
+  if (const auto* barrier = std::get_if<kernel::Barrier>(&event)) {
     barrier_seen_ = barrier->id;
+  } else if (const auto* read = std::get_if<kernel::TablesRead>(&event)) {
+    auditor_->OnTables({read->id, read->exact ? news_ : std::vector<std::string>(), read->cpu, read->error}, now);
   } else if (const auto* overflow = std::get_if<kernel::Overflow>(&event)) {
     counters_->overflows.Add();
+    last_resync_ = now;
     log::Limited("overflow-" + overflow->what, log::Level::kWarning, {},
                  "notifications about {} were lost; their tables are being read again", overflow->what);
   } else if (const auto* trouble = std::get_if<kernel::Trouble>(&event)) {
@@ -616,6 +669,13 @@ void Agent::AnswerSyncs(TimePoint now) {
 // ---- audit ----------------------------------------------------------------------------------------------------------
 
 void Agent::Verify(Auditor::Done done) { auditor_->Verify(std::move(done)); }
+
+// A lookup for it would hold a bucket of a resilient group in place.
+bool Agent::HoldsBucket(const flow::Flow& flow) const {
+  return std::ranges::any_of(nexthops_.Resilient(), [&](const netlink::NexthopObject& group) {
+    return std::ranges::find(flow.dependencies.nexthop_ids, group.id) != flow.dependencies.nexthop_ids.end();
+  });
+}
 
 std::vector<std::uint32_t> Agent::PortsToAudit() const {
   std::vector<std::uint32_t> ports;

@@ -127,6 +127,10 @@ class Agent final : private PortListener, private AuditHost {
   void Apply(kernel::KernelEvent event, TimePoint now);
   void Apply(const kernel::Changes& changes, TimePoint now);
   void Apply(const flow::Change& change, TimePoint now);
+  void ApplySnapshot(kernel::KernelEvent event, TimePoint now);
+  void ApplyRemark(const kernel::KernelEvent& event, TimePoint now);
+  // What a table says that was read as a whole; true if that is news.
+  bool ApplyTable(const char* what, const kernel::Changes& changes, TimePoint now);
   void Apply(offload::Report report, TimePoint now);
   void UpdatePorts(TimePoint now);
   void ChooseSwitch();
@@ -153,6 +157,8 @@ class Agent final : private PortListener, private AuditHost {
   void PortRefused(const PortSlot& slot) override;
   void PortSwitched(const PortSlot& slot) override;
   [[nodiscard]] std::vector<std::uint32_t> PortsToAudit() const override;
+  void ReadTables(std::uint64_t id) override { watcher_->RequestTables(id); }
+  [[nodiscard]] bool HoldsBucket(const flow::Flow& flow) const override;
   [[nodiscard]] std::vector<flow::Answer> Ask(std::span<const flow::Question> questions) override;
   void WhenInStep(std::function<void(bool in_step)> done) override;
   void AuditGoesOn() override { Schedule(); }
@@ -193,6 +199,7 @@ class Agent final : private PortListener, private AuditHost {
   std::vector<flow::Operation> unsent_;  // taken from the pipeline; the backend had no room yet
   bool misses_left_ = false;             // the ring held more than one turn reads
   TimePoint misses_read_;                // all misses from before this have been read
+  std::vector<std::string> news_;  // of tables that were read as a whole, in the present batch of events; in words
   bool links_known_ = false;
   bool ports_changed_ = false;
   bool martians_changed_ = false;  // while events are being read; likewise the next three

@@ -71,7 +71,8 @@ void Auditor::Verify(Done done) {
 }
 
 std::size_t Auditor::StepsLeft(const Run& run) const {
-  return run.ports.size() + (run.flows.size() + kFlowsPerStep - 1) / kFlowsPerStep;
+  return (run.tables == Run::Tables::kKnown ? 0 : 1) + run.ports.size() +
+         (run.flows.size() + kFlowsPerStep - 1) / kFlowsPerStep;
 }
 
 void Auditor::OnTick(TimePoint now) {
@@ -98,8 +99,8 @@ void Auditor::Advance(TimePoint now) {
     (void)Step(token);
     FinishIfDone(token, now);
     const auto run = runs_.find(token);
-    const bool more =
-        run != runs_.end() && !run->second.waiting && (!run->second.flows.empty() || !run->second.reading);
+    const bool more = run != runs_.end() && run->second.tables == Run::Tables::kKnown && !run->second.waiting &&
+                      (!run->second.flows.empty() || !run->second.reading);
     if (more) host_.AuditGoesOn();
   }
 }
@@ -107,7 +108,10 @@ void Auditor::Advance(TimePoint now) {
 nanoseconds Auditor::Step(Token token) {
   const nanoseconds before = ThreadCpu();
   Run& run = runs_.at(token);
-  if (!run.ports.empty() && !run.reading) {
+  if (run.tables != Run::Tables::kKnown) {
+    if (run.tables == Run::Tables::kToBeRead) host_.ReadTables(token);
+    run.tables = Run::Tables::kAsked;
+  } else if (!run.ports.empty() && !run.reading) {
     ReadBack(token, run);
   } else if (!run.flows.empty()) {
     AskSome(run);
@@ -131,6 +135,22 @@ void Auditor::FinishIfDone(Token token, TimePoint now) {
     last_round_ = Round{now, finished.report.took};
   }
   if (finished.done) finished.done(finished.report);
+}
+
+// ---- what is mirrored against the kernel ----------------------------------------------------------------------------
+
+// What depends on the news is being asked about already, as if it had been announced.
+void Auditor::OnTables(const AuditedTables& tables, TimePoint now) {
+  if (round_) next_step_ = std::max(next_step_, now + tables.cpu * 100 / settings_.cpu_percent);
+  for (auto& [token, run] : runs_) {
+    if (token > tables.id || run.tables != Run::Tables::kAsked) continue;
+    run.tables = Run::Tables::kKnown;
+    if (tables.error) run.report.incomplete = ToString(*tables.error);
+    for (const std::string& news : tables.news) {
+      Note(run, {"table", 0, 0, news, "what it was before: notifications are lost"});
+    }
+  }
+  host_.AuditGoesOn();
 }
 
 // ---- hardware against what it should hold ---------------------------------------------------------------------------
@@ -222,7 +242,9 @@ void Auditor::AskSome(Run& run) {
     const flow::FlowId id = run.flows.front();
     run.flows.pop_front();
     const flow::Flow* flow = pipeline_.flows().Find(id);
-    if (flow == nullptr || (!run.everything && flow->packets == flow->audited_packets)) continue;
+    if (flow == nullptr) continue;
+    const bool idle = flow->packets == flow->audited_packets;
+    if (idle && !run.everything && host_.HoldsBucket(*flow)) continue;
     if (auto question = pipeline_.AuditQuestion(id)) questions.push_back(std::move(*question));
   }
   if (questions.empty()) return;

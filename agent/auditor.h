@@ -3,8 +3,9 @@
 // The audit: what hardware holds is compared with what it should hold, and what it should hold with what the kernel says
 // now. Events and sweeps keep both in step; the audit proves it, and mends what slipped through.
 //
-//   round --> each port:  entries read back in full --(compared)--> flaws -----> written again, or removed
-//         \-> each flow:  the kernel asked again ----(disagrees)--> suspects --(in step, asked once more)--> asked for good
+//   round --> the tables:  read once more ------------(news)-------> notifications were lost; what depends on it is asked for
+//         \-> each port:   entries read back in full --(compared)--> flaws -----> written again, or removed
+//         \-> each flow:   the kernel asked again ----(disagrees)--> suspects --(in step, asked once more)--> asked for good
 //
 // Between rounds, a packet that comes up though all its entries have stood for a while tells that the hardware has lost one
 // of them: they are written again.
@@ -37,7 +38,9 @@ namespace dpuflow {
 
 // One thing that was found. `expected` and `found` are in words, for people; empty: nothing.
 struct AuditDifference {
-  std::string kind;  // of offload::Flaw, "path": the kernel would do something else, "miss": a packet came up
+  // Of offload::Flaw; or "path": the kernel would do something else; "table": notifications of one were lost; "miss": a packet
+  // came up.
+  std::string kind;
   std::uint32_t port = 0;
   flow::FlowId flow = 0;  // 0: of no flow
   std::string expected;
@@ -52,11 +55,23 @@ struct AuditReport {
   std::string incomplete;  // why something could not be looked at; empty: all was
 };
 
+// The mirrored tables have been read once more, and what they say is known.
+struct AuditedTables {
+  std::uint64_t id = 0;
+  std::vector<std::string> news;  // what no notification had told, a table each, in words
+  std::chrono::nanoseconds cpu{};
+  std::optional<Error> error;
+};
+
 // What the auditor needs of the agent.
 class AuditHost {
  public:
   virtual ~AuditHost() = default;
   [[nodiscard]] virtual std::vector<std::uint32_t> PortsToAudit() const = 0;
+  // Has the tables that are mirrored read once more; OnTables of the auditor is told, with this id or a later one.
+  virtual void ReadTables(std::uint64_t id) = 0;
+  // A question about the flow would keep something in use that only packets should: it is asked while there are some.
+  [[nodiscard]] virtual bool HoldsBucket(const flow::Flow& flow) const = 0;
   [[nodiscard]] virtual std::vector<flow::Answer> Ask(std::span<const flow::Question> questions) = 0;
   // Calls `done` when all that has happened up to now has reached the hardware; false: it did not within a time.
   virtual void WhenInStep(std::function<void(bool in_step)> done) = 0;
@@ -81,8 +96,9 @@ class Auditor {
   // A step of each verification that is under way.
   void Advance(TimePoint now);
   void OnAudited(offload::Audited report, TimePoint now);
+  void OnTables(const AuditedTables& tables, TimePoint now);
 
-  // Looks at everything at once, also at flows that have not moved.
+  // Looks at everything at once, also at flows that hold buckets (AuditHost) and have not moved.
   void Verify(Done done);
 
   // Of the last complete round: when it ended and how long it took. Nothing before the first.
@@ -94,9 +110,12 @@ class Auditor {
 
  private:
   struct Run {
+    enum class Tables : std::uint8_t { kToBeRead, kAsked, kKnown };
+
     bool everything = false;
-    std::deque<std::uint32_t> ports;  // to be read back
-    std::deque<flow::FlowId> flows;   // to be asked about
+    Tables tables = Tables::kToBeRead;  // before anything else, since answers go by them
+    std::deque<std::uint32_t> ports;    // to be read back
+    std::deque<flow::FlowId> flows;     // to be asked about
     std::vector<flow::FlowId> suspects;
     std::optional<TimePoint> reading;  // since when a port is being read back
     bool waiting = false;              // to be in step
@@ -107,7 +126,7 @@ class Auditor {
   using Token = std::uint64_t;
 
   Token Begin(bool everything, TimePoint now, Done done);
-  // One port requested, or some flows asked about, or suspects followed up. The processor time that it took here.
+  // The tables or a port requested, or some flows asked about, or suspects followed up. The processor time that it took here.
   std::chrono::nanoseconds Step(Token token);
   void ReadBack(Token token, Run& run);
   void AskSome(Run& run);

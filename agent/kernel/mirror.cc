@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 namespace dpuflow::kernel {
 namespace {
@@ -89,10 +90,14 @@ Changes AddressMirror::Apply(const netlink::Event<netlink::Address>& event) {
 
 Changes AddressMirror::Reset(const std::vector<netlink::Address>& all) {
   Changes changes;
+  const auto key = [](const netlink::Address& address) {
+    return std::tuple(address.ifindex, address.local, address.prefix_length);
+  };
   const auto compare = [&](const std::vector<netlink::Address>& these, const std::vector<netlink::Address>& those) {
+    std::set<decltype(key(these.front()))> known;
+    for (const netlink::Address& address : those) known.insert(key(address));
     for (const netlink::Address& address : these) {
-      if (std::ranges::find(those, address) != those.end()) continue;
-      changes.push_back(flow::RouteChanged{IpPrefix::Host(address.local)});
+      if (!known.contains(key(address))) changes.push_back(flow::RouteChanged{IpPrefix::Host(address.local)});
     }
   };
   compare(addresses_, all);
@@ -219,6 +224,7 @@ Changes RuleMirror::Apply(const netlink::Event<netlink::Rule>& event) {
 }
 
 Changes RuleMirror::Reset(const std::vector<netlink::Rule>& all) {
+  if (std::ranges::is_permutation(rules_, all)) return {};
   rules_ = all;
   return {flow::EverythingChanged{}};
 }
@@ -258,6 +264,8 @@ Changes NeighMirror::Reset(const std::vector<netlink::Neigh>& all) {
     return found == neighs.end() ? Reachability{} : Of(found->second);
   };
   for (const auto& [key, neigh] : neighs_) {
+    // Those of multicast and broadcast the kernel makes without a word (arp_constructor, ndisc_constructor).
+    if (neigh.state == NUD_NOARP && !old.contains(key)) continue;
     if (Of(neigh) != reachability(old, key)) changes.push_back(flow::NeighChanged{key});
   }
   for (const auto& [key, neigh] : old) {

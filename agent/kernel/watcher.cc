@@ -13,6 +13,7 @@
 #include <set>
 #include <utility>
 
+#include "agent/daemon/thread_cpu.h"
 #include "netlink/netfilter.h"
 #include "netlink/rtnl.h"
 
@@ -27,6 +28,10 @@ using netlink::ReceiveStatus;
 constexpr std::chrono::milliseconds kRepeat{500};
 constexpr std::chrono::milliseconds kQuietPeriod{1000};  // between two reads of what announces nothing
 constexpr int kReceiveBuffer = 8 << 20;                  // bytes: some 20,000 route events
+// Notifications wait while routes are looked through. Where that takes longer than this, it is left out when all tables are
+// read though nothing is known to be lost.
+constexpr std::chrono::milliseconds kRoutesPause{200};
+constexpr int kExactTries = 3;  // readings of all tables until one is taken as it is
 
 template <typename T>
 void Append(std::vector<KernelEvent>& events, Result<T> parsed) {
@@ -141,7 +146,10 @@ struct Watcher::Subscriptions {
     // Reads the tables behind the subscription; what could not be read is an error and is tried again.
     Result<void> (Subscriptions::*dump)(std::vector<KernelEvent>&);
     bool signals_only = false;  // a message says that the tables are to be read, and no more
-    bool lost = true;           // at the start everything has to be read
+    // What was lost need not show in the tables: a route is in none, and what changed there and back leaves no difference,
+    // though a flow may have been resolved in between.
+    bool hides = false;
+    bool lost = true;  // at the start everything has to be read
     std::chrono::steady_clock::time_point repeat{};
   };
 
@@ -155,6 +163,7 @@ struct Watcher::Subscriptions {
   std::optional<QuietTables> quiet;  // as last given to the sink
   std::set<IpPrefix> special;        // prefixes of SpecialRoutes
   std::chrono::steady_clock::time_point quiet_due{};
+  std::chrono::steady_clock::duration routes_took{};  // the last look through all of them
 
   static Result<std::unique_ptr<Subscriptions>> Open();
   template <typename Parser>
@@ -162,6 +171,7 @@ struct Watcher::Subscriptions {
                     Parser parse, std::vector<KernelEvent>& events);
   Result<void> DumpLinks(std::vector<KernelEvent>& events);
   Result<void> DumpBridgePorts(std::vector<KernelEvent>& events);
+  Result<void> DumpNexthops(std::vector<KernelEvent>& events);
   Result<void> DumpRoutes(std::vector<KernelEvent>& events);
   Result<void> DumpSpecialRoutes(std::vector<KernelEvent>& events);
   Result<void> DumpNeighs(std::vector<KernelEvent>& events);
@@ -173,7 +183,9 @@ struct Watcher::Subscriptions {
   void ReceiveDevlink(std::vector<KernelEvent>& events);
   void WaitForRtnl();
   void Recover(std::vector<KernelEvent>& events);
+  Result<void> DumpAll(std::vector<KernelEvent>& events);
   [[nodiscard]] bool anything_lost() const;
+  [[nodiscard]] bool anything_announced() const;  // and not yet read
 };
 
 Result<std::unique_ptr<Watcher::Subscriptions>> Watcher::Subscriptions::Open() {
@@ -190,8 +202,8 @@ Result<std::unique_ptr<Watcher::Subscriptions>> Watcher::Subscriptions::Open() {
   if (!devlink) return tl::make_unexpected(devlink.error());
   std::vector<Subscription> rtnetlink;
   rtnetlink.push_back({"links", std::move(*links), &Subscriptions::DumpLinks});
-  rtnetlink.push_back({"routes", std::move(*routes), &Subscriptions::DumpRoutes});
-  rtnetlink.push_back({"neighbours", std::move(*neighs), &Subscriptions::DumpNeighs});
+  rtnetlink.push_back({"routes", std::move(*routes), &Subscriptions::DumpRoutes, false, true});
+  rtnetlink.push_back({"neighbours", std::move(*neighs), &Subscriptions::DumpNeighs, false, true});
   rtnetlink.push_back({"bridge VLANs", std::move(*bridge_vlans), &Subscriptions::DumpBridgePorts, true});
   std::unique_ptr<Subscriptions> subscriptions(
       new Subscriptions{std::move(rtnetlink), std::move(*devlink), true, std::move(*dumps), {}, {}, {}, {}, {}});
@@ -239,11 +251,16 @@ Result<void> Watcher::Subscriptions::DumpBridgePorts(std::vector<KernelEvent>& e
   return Read(dumps, "list bridge ports", netlink::AppendBridgePortDump, netlink::ParseBridgePort, events);
 }
 
+Result<void> Watcher::Subscriptions::DumpNexthops(std::vector<KernelEvent>& events) {
+  return Read(dumps, "list nexthops", netlink::AppendNexthopDump, netlink::ParseNexthop, events);
+}
+
 Result<void> Watcher::Subscriptions::DumpRoutes(std::vector<KernelEvent>& events) {
-  if (auto read = Read(dumps, "list nexthops", netlink::AppendNexthopDump, netlink::ParseNexthop, events); !read)
-    return read;
-  events.emplace_back(flow::Change{flow::EverythingChanged{}});
-  return DumpSpecialRoutes(events);
+  if (auto read = DumpNexthops(events); !read) return read;
+  const auto began = std::chrono::steady_clock::now();
+  auto read = DumpSpecialRoutes(events);
+  routes_took = std::chrono::steady_clock::now() - began;
+  return read;
 }
 
 // Looks through all routes, and keeps few.
@@ -272,12 +289,7 @@ Result<void> Watcher::Subscriptions::DumpSpecialRoutes(std::vector<KernelEvent>&
 Result<void> Watcher::Subscriptions::DumpNeighs(std::vector<KernelEvent>& events) {
   const auto request = [](MessageBuffer& buffer, std::uint32_t seq) { netlink::AppendNeighDump(buffer, seq); };
   if (auto neighs = Read(dumps, "list neighbours", request, netlink::ParseNeigh, events); !neighs) return neighs;
-  if (auto stations = Read(dumps, "list stations", netlink::AppendFdbDump, netlink::ParseFdbEntry, events); !stations) {
-    return stations;
-  }
-  // A MAC that changed there and back leaves no difference to be seen, but a flow may have been resolved in between.
-  events.emplace_back(flow::Change{flow::EverythingChanged{}});
-  return {};
+  return Read(dumps, "list stations", netlink::AppendFdbDump, netlink::ParseFdbEntry, events);
 }
 
 // A kernel without the module answers EINVAL or EOPNOTSUPP: it has no rules.
@@ -355,6 +367,7 @@ void Watcher::Subscriptions::Recover(std::vector<KernelEvent>& events) {
     subscription.repeat = now + kRepeat;
     if (auto dumped = (this->*subscription.dump)(events); dumped) {
       subscription.lost = false;
+      if (subscription.hides) events.emplace_back(flow::Change{flow::EverythingChanged{}});
     } else {
       events.emplace_back(Trouble{dumped.error()});
     }
@@ -366,6 +379,21 @@ void Watcher::Subscriptions::Recover(std::vector<KernelEvent>& events) {
   } else {
     events.emplace_back(Trouble{state.error()});
   }
+}
+
+Result<void> Watcher::Subscriptions::DumpAll(std::vector<KernelEvent>& events) {
+  for (const Subscription& subscription : rtnetlink) {
+    const bool too_many = subscription.dump == &Subscriptions::DumpRoutes && routes_took > kRoutesPause;
+    const auto dump = too_many ? &Subscriptions::DumpNexthops : subscription.dump;
+    if (auto dumped = (this->*dump)(events); !dumped) return dumped;
+  }
+  return {};
+}
+
+bool Watcher::Subscriptions::anything_announced() const {
+  std::vector<pollfd> fds;
+  for (const Subscription& subscription : rtnetlink) fds.push_back({subscription.socket.fd(), POLLIN, 0});
+  return poll(fds.data(), fds.size(), 0) != 0;
 }
 
 bool Watcher::Subscriptions::anything_lost() const {
@@ -401,6 +429,11 @@ void Watcher::RequestBarrier(std::uint64_t id) {
   wake_.Notify();
 }
 
+void Watcher::RequestTables(std::uint64_t id) {
+  tables_requested_ = id;
+  wake_.Notify();
+}
+
 void Watcher::Run() {
   while (!stopping_ && Turn()) {
     std::vector<pollfd> fds;
@@ -417,6 +450,7 @@ bool Watcher::Turn() {
   wake_.Consume();
   // Read before the sockets are: what was announced before the request is then in this turn's events.
   const std::uint64_t barrier = barrier_requested_;
+  const std::uint64_t tables = tables_requested_;
   bool more = true;
   while (more && !stopping_) {
     more = false;
@@ -425,9 +459,15 @@ bool Watcher::Turn() {
     if (!events.empty()) subscriptions_->WaitForRtnl();
     subscriptions_->ReceiveDevlink(events);
     if (!more) {
+      const bool lost = subscriptions_->anything_lost();
       subscriptions_->Recover(events);
       if (barrier > barrier_given_ || std::chrono::steady_clock::now() >= subscriptions_->quiet_due) {
         subscriptions_->ReadQuiet(events);
+      }
+      if (tables > tables_given_ && !lost) {
+        ReadTables(tables, events);
+      } else if (tables > tables_given_) {
+        more = !subscriptions_->anything_lost();  // not in one batch with what was lost and is known to be
       }
       if (barrier > barrier_given_ && !subscriptions_->anything_lost()) {
         events.emplace_back(Barrier{barrier});
@@ -437,6 +477,25 @@ bool Watcher::Turn() {
     if (!events.empty() && !sink_(std::move(events))) return false;
   }
   return true;
+}
+
+// Once all that was announced has been read. What is announced while the tables are read may be in them or not; then they
+// are read again, some times.
+void Watcher::ReadTables(std::uint64_t id, std::vector<KernelEvent>& events) {
+  const std::chrono::nanoseconds before = ThreadCpu();
+  const std::size_t earlier = events.size();
+  const auto dumped = subscriptions_->DumpAll(events);
+  TablesRead read{id, !subscriptions_->anything_announced(), ThreadCpu() - before, std::nullopt};
+  if (!dumped) {
+    read.error = dumped.error();
+  } else if (!read.exact && ++tables_tried_ < kExactTries) {
+    events.erase(events.begin() + static_cast<std::ptrdiff_t>(earlier), events.end());
+    // What was announced meanwhile wakes the thread at once.
+    return;
+  }
+  tables_tried_ = 0;
+  tables_given_ = id;
+  events.emplace_back(std::move(read));
 }
 
 }  // namespace dpuflow::kernel

@@ -9,6 +9,7 @@
 //   running:    notifications                             -> events
 //   overflow:   ENOBUFS on a subscription                 -> snapshots of its tables; for routes, which are not
 //                                                            mirrored, EverythingChanged
+//   audit:      RequestTables                             -> snapshots of all tables, as they should already be known
 //
 // The kernel announces some changes before it makes them: fib_table_delete() sends RTM_DELROUTE and then takes the route
 // out, a link's RTM_NEWLINK comes before its routes are flushed, an RTM_DELADDR and an RTM_DELNEXTHOP likewise. Who asks
@@ -22,9 +23,11 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <variant>
 #include <vector>
@@ -71,12 +74,21 @@ struct Trouble {
   Error error;
 };
 
+// All tables have been read once more because of RequestTables; their snapshots came just before, in the same batch.
+struct TablesRead {
+  std::uint64_t id = 0;
+  // Nothing was announced meanwhile: they hold nothing that earlier events should not have told.
+  bool exact = false;
+  std::chrono::nanoseconds cpu{};  // of the watcher's thread
+  std::optional<Error> error;      // why some could not be read
+};
+
 using KernelEvent =
     std::variant<flow::Change, netlink::Event<netlink::Link>, netlink::Event<netlink::Address>,
                  netlink::Event<netlink::Neigh>, netlink::Event<netlink::NexthopObject>, netlink::Event<netlink::Rule>,
                  netlink::Event<netlink::Route>, netlink::Event<netlink::BridgePort>, netlink::Event<netlink::FdbEntry>,
                  Links, Addresses, Neighs, BridgePorts, FdbEntries, Nexthops, Rules, SpecialRoutes, BaseChains,
-                 XfrmPolicies, QuietTables, DevlinkState, Barrier, Overflow, Trouble>;
+                 XfrmPolicies, QuietTables, DevlinkState, Barrier, TablesRead, Overflow, Trouble>;
 
 // Takes a batch, on the watcher's thread; may block (then the kernel's queues fill, and a dump follows). False: stop.
 using Sink = std::function<bool(std::vector<KernelEvent>)>;
@@ -93,17 +105,24 @@ class Watcher {
   // rise.
   void RequestBarrier(std::uint64_t id);
 
+  // Any thread. All tables are read once more, and a TablesRead with this id, or a later one, reaches the sink. Ids rise.
+  void RequestTables(std::uint64_t id);
+
  private:
   struct Subscriptions;
   Watcher(std::unique_ptr<Subscriptions> subscriptions, Sink sink, Notifier wake);
   void Run();
   bool Turn();
+  void ReadTables(std::uint64_t id, std::vector<KernelEvent>& events);
 
   std::unique_ptr<Subscriptions> subscriptions_;
   Sink sink_;
-  Notifier wake_;  // a barrier was requested, or the end has come
+  Notifier wake_;  // something was requested, or the end has come
   std::atomic<std::uint64_t> barrier_requested_{0};
   std::uint64_t barrier_given_ = 0;  // the thread's
+  std::atomic<std::uint64_t> tables_requested_{0};
+  std::uint64_t tables_given_ = 0;  // the thread's; likewise
+  int tables_tried_ = 0;            // readings that something was announced in
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };

@@ -77,6 +77,9 @@ class AuditorTest : public testing::Test, private AuditHost {
       auditor_.OnAudited(std::move(report), world_.now);
     }
   }
+  void GiveTables() {
+    if (const auto id = std::exchange(tables_wanted_, 0); id != 0) auditor_.OnTables({id, news_, cpu_, {}}, world_.now);
+  }
   // Until the verification has ended.
   AuditReport Verify(const std::function<void()>& before_in_step = [] {}) {
     std::optional<AuditReport> ended;
@@ -84,6 +87,7 @@ class AuditorTest : public testing::Test, private AuditHost {
     for (int turn = 0; turn < 100 && !ended; ++turn) {
       auditor_.Advance(world_.now);
       AnswerRequests();
+      GiveTables();
       if (in_step_) {
         before_in_step();
         std::exchange(in_step_, nullptr)(comes_into_step_);
@@ -98,11 +102,26 @@ class AuditorTest : public testing::Test, private AuditHost {
   int Misses() {
     return static_cast<int>(registry_.AddCounter("dpuflow_audit_differences_total", "", {{"kind", "miss"}}).value());
   }
+  // The questions of one round.
+  std::size_t Round() {
+    const auto rounds = auditor_.last_round();
+    for (int tick = 0;
+         tick < 300 && (!auditor_.last_round() || (rounds && auditor_.last_round()->ended == rounds->ended)); ++tick) {
+      world_.now += 1s;
+      auditor_.OnTick(world_.now);
+      AnswerRequests();
+      GiveTables();
+    }
+    return std::exchange(asked_, 0);
+  }
 
   World world_;
   FakeBackend backend_;
   metrics::Registry registry_;
   std::vector<netlink::InstalledFilter> filters_;
+  std::uint64_t tables_wanted_ = 0;
+  std::vector<std::string> news_;
+  bool holds_buckets_ = false;
   std::function<void(bool)> in_step_;
   bool comes_into_step_ = true;
   std::chrono::nanoseconds cpu_{};
@@ -111,7 +130,10 @@ class AuditorTest : public testing::Test, private AuditHost {
 
  private:
   std::vector<std::uint32_t> PortsToAudit() const override { return {World::kPod, World::kUplink}; }
+  void ReadTables(std::uint64_t id) override { tables_wanted_ = id; }
+  bool HoldsBucket(const flow::Flow&) const override { return holds_buckets_; }
   std::vector<flow::Answer> Ask(std::span<const flow::Question> questions) override {
+    EXPECT_EQ(tables_wanted_, 0u) << "answers go by the tables";
     asked_ += questions.size();
     return world_.AnswersTo(questions);
   }
@@ -217,6 +239,8 @@ TEST_F(AuditorTest, WhatIsLeftInItsFlowsOwnPlaceIsRemovedInOrder) {
 TEST_F(AuditorTest, WhatWasWrittenSinceItWasAskedForIsNotJudged) {
   std::optional<AuditReport> ended;
   auditor_.Verify([&](const AuditReport& report) { ended = report; });
+  auditor_.Advance(world_.now);
+  GiveTables();
   for (int turn = 0; turn < 100 && !ended; ++turn) {
     auditor_.Advance(world_.now);
     // The next hop changes between the request and its answer, which shows the old entry.
@@ -265,22 +289,40 @@ TEST_F(AuditorTest, WithoutComingIntoStepNothingIsClaimed) {
   EXPECT_NE(report.incomplete, "");
 }
 
-TEST_F(AuditorTest, ARoundAsksOnlyAboutFlowsThatHaveMoved) {
-  const auto round = [&] {
-    const auto rounds = auditor_.last_round();
-    for (int tick = 0;
-         tick < 300 && (!auditor_.last_round() || (rounds && auditor_.last_round()->ended == rounds->ended)); ++tick) {
-      world_.now += 1s;
-      auditor_.OnTick(world_.now);
-      AnswerRequests();
-    }
-    return std::exchange(asked_, 0);
-  };
-  EXPECT_EQ(round(), 0u);
+TEST_F(AuditorTest, ARoundAsksAboutEveryFlow) {
+  EXPECT_EQ(Round(), 1u);
+  EXPECT_EQ(Round(), 1u) << "also about one that has not moved";
+}
+
+TEST_F(AuditorTest, ARoundAsksAboutFlowsThatHoldBucketsOnlyWhereTheyHaveMoved) {
+  holds_buckets_ = true;
+  EXPECT_EQ(Round(), 0u);
   world_.Hit(flow::Table::kL3);
   world_.Sweep();
-  EXPECT_EQ(round(), 1u);
-  EXPECT_EQ(round(), 0u);
+  EXPECT_EQ(Round(), 1u);
+  EXPECT_EQ(Round(), 0u);
+}
+
+TEST_F(AuditorTest, WhatATableSaysThatNobodyHadToldIsADifference) {
+  news_ = {"neighbours: 192.0.2.2 at p0"};
+  const AuditReport report = Verify();
+  ASSERT_EQ(report.differences.size(), 1u);
+  EXPECT_EQ(report.differences[0].kind, "table");
+  EXPECT_EQ(report.differences[0].expected, news_[0]);
+}
+
+TEST_F(AuditorTest, ATableThatCouldNotBeReadIsNoAnswer) {
+  std::optional<AuditReport> ended;
+  auditor_.Verify([&](const AuditReport& report) { ended = report; });
+  for (int turn = 0; turn < 100 && !ended; ++turn) {
+    auditor_.Advance(world_.now);
+    AnswerRequests();
+    if (const auto id = std::exchange(tables_wanted_, 0); id != 0) {
+      auditor_.OnTables({id, {}, {}, Error{ENOBUFS, "list links", ""}}, world_.now);
+    }
+  }
+  ASSERT_TRUE(ended);
+  EXPECT_NE(ended->incomplete, "");
 }
 
 TEST_F(AuditorTest, ARoundTakesLongerThanItsPeriodWhereTheProcessorIsNotEnough) {
@@ -290,6 +332,7 @@ TEST_F(AuditorTest, ARoundTakesLongerThanItsPeriodWhereTheProcessorIsNotEnough) 
     world_.now += 1s;
     auditor_.OnTick(world_.now);
     AnswerRequests();
+    GiveTables();
   }
   ASSERT_TRUE(auditor_.last_round());
   EXPECT_GE(world_.now - began, 200s);

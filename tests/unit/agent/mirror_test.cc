@@ -68,6 +68,7 @@ TEST(NeighMirror, AResetSaysWhatDiffers) {
   (void)mirror.Apply(Event<netlink::Neigh>{Neigh(NUD_REACHABLE)});
   EXPECT_TRUE(mirror.Reset({Neigh(NUD_STALE)}).empty());
   EXPECT_EQ(mirror.Reset({}).size(), 1u);
+  EXPECT_TRUE(mirror.Reset({Neigh(NUD_NOARP)}).empty()) << "the kernel makes such entries without a word";
 }
 
 netlink::Link Link(std::uint32_t ifindex, std::uint32_t flags = 1) {
@@ -200,6 +201,18 @@ TEST(RuleMirror, OneOfTwoThatLookTheSameGoesAtATime) {
   (void)mirror.Apply({rule, false});
   EXPECT_EQ(mirror.all().size(), 2u);
   (void)mirror.Apply({rule, true});
+  EXPECT_EQ(mirror.all().size(), 1u);
+}
+
+TEST(RuleMirror, AResetThatSaysTheSameIsNoNews) {
+  RuleMirror mirror;
+  netlink::Rule first, second;
+  first.priority = 100;
+  second.priority = 200;
+  (void)mirror.Apply({second, false});
+  (void)mirror.Apply({first, false});
+  EXPECT_TRUE(mirror.Reset({first, second}).empty());
+  EXPECT_FALSE(mirror.Reset({first}).empty());
   EXPECT_EQ(mirror.all().size(), 1u);
 }
 
