@@ -58,8 +58,7 @@ struct Socket::Chunk {
 };
 
 Result<Socket> Socket::Open(const SocketOptions& options) {
-  return OpenKernelTransport(options).map(
-      [](std::unique_ptr<Transport> transport) { return Socket(std::move(transport)); });
+  return OpenTransport(options).map([](std::unique_ptr<Transport> transport) { return Socket(std::move(transport)); });
 }
 
 Socket::Socket(std::unique_ptr<Transport> transport) : transport_(std::move(transport)), buffer_(kDatagramSize) {}

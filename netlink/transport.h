@@ -51,4 +51,7 @@ struct SocketOptions {
 // An AF_NETLINK socket with NETLINK_EXT_ACK and NETLINK_CAP_ACK. EPROTONOSUPPORT: the kernel has no such protocol.
 Result<std::unique_ptr<Transport>> OpenKernelTransport(const SocketOptions& options);
 
+// What a Socket uses: OpenKernelTransport (open_transport.cc), unless the program brings another.
+Result<std::unique_ptr<Transport>> OpenTransport(const SocketOptions& options);
+
 }  // namespace dpuflow::netlink
