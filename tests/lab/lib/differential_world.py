@@ -4,12 +4,15 @@
     seed mod 6   0     1      2            3                      4                    5
                  -     VLANs  a bridge     a bridge, VLANs        a VLAN-aware bridge  a VLAN-aware bridge, VLANs
 
-Without VLANs and bridge, pods 0 to 2 are behind representors with addresses. A bridge takes pods 1 to 3 instead, with the
-gateways on it. VLANs are devices at pod 0's port and at the uplink; with a bridge that does not look at VLANs, one is a port
-of the bridge, too. The far sides have devices for all ids, and answer with all of their addresses at each.
+Two to six pods are behind representors with addresses, or four to six where there is a bridge: it takes pods 1 to 3, with
+the gateways on it. VLANs are devices at pod 0's port and at the uplink; with a bridge that does not look at VLANs, one is a
+port of the bridge, too. The far sides have devices for all ids, and answer with all of their addresses at each.
+
+    differential_world.py SEED      prints how many pods that is
 """
 
 import random
+import sys
 from dataclasses import dataclass
 
 
@@ -23,6 +26,15 @@ class Station:
     v6: str
     router: str  # the DPU's device that routes for it
     subnet: int | None = None  # of the bridge: who else can be reached without a router
+
+
+@dataclass(frozen=True)
+class Router:
+    """Somebody whom packets are sent to by the uplink."""
+
+    place: str  # the namespace that it is in
+    device: str  # whose MAC it has
+    uplink: str  # the DPU's device that leads there
 
 
 @dataclass(frozen=True)
@@ -51,38 +63,46 @@ def within(pod, *words):
     return ["nsenter", f"--net=/run/netns/{namespace}", *words]
 
 
+BRIDGED = (1, 2, 3)  # the pods that a bridge takes
+UPLINKS = {"p0": ("tor", "wire0")}  # ports of the switch that lead outside: where their far sides are
+
+
 class World:
-    def __init__(self, seed):
+    def __init__(self, seed, uplinks=tuple(UPLINKS)):
         rng = random.Random(f"world of {seed}")
         self.has_vlans = seed % 2 == 1
         self.has_bridge = seed // 2 % 3 > 0
         self.is_aware = seed // 2 % 3 == 2
-        self.pods = 4 if self.has_bridge else 3
-        self.ports = [f"pf0vf{pod}" for pod in range(self.pods)]  # of the switch
+        self.pods = rng.randint(4, 6) if self.has_bridge else rng.randint(2, 6)
+        self.uplinks = list(uplinks)
+        self.ports = [f"pf0vf{pod}" for pod in range(self.pods)]  # of the switch, without uplinks
         self.devices = list(self.ports)  # with addresses
-        self.routers = {"192.0.2.2": "wire0", "192.0.2.3": "second0"}
-        self.routers_v6 = {"2001:db8:ff::2": "wire0", "2001:db8:ff::3": "second0"}
+        self.far_sides = {uplink: UPLINKS[uplink] for uplink in self.uplinks}  # of ports: namespace and device
+        self.far_sides |= {f"pf0vf{pod}": (f"pod{pod}", f"vf{pod}") for pod in range(self.pods)}
+        wire, second = Router("tor", "wire0", "p0"), Router("tor", "second0", "p0")
+        self.routers = {"192.0.2.2": wire, "192.0.2.3": second}
+        self.routers_v6 = {"2001:db8:ff::2": wire, "2001:db8:ff::3": second}
         self.stations = [self.plain_station(pod) for pod in range(self.pods)]
         self.vlans = {}  # name: VlanDevice
         self.members = {}  # port of the bridge: the commands that make it one
         self.permanent = {}  # device: neighbours
-        self.vids = {}  # of an aware bridge: port and VLAN: words
         self.setup = []
         if self.has_vlans:
             self.add_vlans()
         if self.has_bridge:
             self.add_bridge(rng)
 
-    def is_plain(self):
-        return not self.has_vlans and not self.has_bridge
+    @property
+    def far_routers(self):
+        """Devices of routers, by place."""
+        devices = {}
+        for router in self.routers.values():
+            devices.setdefault(router.place, set()).add(router.device)
+        return devices
 
     @staticmethod
     def plain_station(pod):
         return Station(pod, None, f"10.1.{pod}.2", f"2001:db8:e{pod}::2", f"pf0vf{pod}")
-
-    def uplink(self, router):
-        """The DPU's device that leads to a router."""
-        return "p0.100" if router in ("192.0.3.2", "2001:db8:fe::2") else "p0"
 
     def again(self, device):
         """What the kernel forgets of a device that goes down or changes its MAC, and of those on it."""
@@ -119,8 +139,7 @@ class World:
             "p0.100": VlanDevice("p0", (100, 101), "192.0.3.1/24", "2001:db8:fe::1/64", ("198.18.2.0/24", "192.0.3.2")),
         }
         self.devices += ["pf0vf0.10", "pf0vf0.20"]
-        self.routers["192.0.3.2"] = "wire0"
-        self.routers_v6["2001:db8:fe::2"] = "wire0"
+        self.routers["192.0.3.2"] = self.routers_v6["2001:db8:fe::2"] = Router("tor", "wire0", "p0.100")
         self.far_vlans("tor", "wire0", (100, 101), ["192.0.3.2/24", "2001:db8:fe::2/64"])
         self.far_vlans("pod0", "vf0", (10, 12, 20),
                        ["10.11.0.2/24", "2001:db8:b0::2/64", "10.12.0.2/24", "2001:db8:c0::2/64"])  # fmt: skip
@@ -135,10 +154,10 @@ class World:
     # ---- the bridge ----
 
     def add_bridge(self, rng):
-        for port in self.ports[1:]:
-            self.setup += [["ip", "address", "flush", "dev", port]]
-            self.devices.remove(port)
-        self.stations = [station for station in self.stations if station.pod == 0]
+        for pod in BRIDGED:
+            self.setup += [["ip", "address", "flush", "dev", f"pf0vf{pod}"]]
+            self.devices.remove(f"pf0vf{pod}")
+        self.stations = [station for station in self.stations if station.pod not in BRIDGED]
         filtering = ["vlan_filtering", "1", "vlan_default_pvid", "0"] if self.is_aware else []
         self.setup += [["ip", "link", "add", "br0", "type", "bridge", "mcast_snooping", "0", "ageing_time", "100000", *filtering],
                        ["ip", "link", "set", "dev", "br0", "up"]]  # fmt: skip
@@ -162,7 +181,7 @@ class World:
             self.permanent[device] += [(v4, pod), (v6, pod)]
 
     def add_simple(self):
-        for pod in (1, 2, 3):
+        for pod in BRIDGED:
             member, tag = f"pf0vf{pod}", None
             if pod == 3 and self.has_vlans:
                 member, tag = "pf0vf3.30", 30
@@ -186,7 +205,7 @@ class World:
                 self.vlans[device] = VlanDevice("br0", (vlan,), f"10.{5 if vlan == 10 else 6}.0.1/24",
                                                 f"2001:db8:{5 if vlan == 10 else 6}0::1/64")  # fmt: skip
                 self.setup += [own] + self.vlans[device].made(device, vlan)
-        for pod in (1, 2, 3):
+        for pod in BRIDGED:
             port = f"pf0vf{pod}"
             add = ["bridge", "vlan", "add", "dev", port, "vid"]
             join = [["ip", "link", "set", "dev", port, "master", "br0"], add + [str(untagged[pod]), "pvid", "untagged"]]
@@ -197,6 +216,10 @@ class World:
             addresses = [f"10.{number}.0.1{pod}/24" for number in (5, 6)] + [f"2001:db8:{number}0::1{pod}/64" for number in (5, 6)]
             self.far_vlans(pod, f"vf{pod}", (10, 20), addresses)
         for number, vlan in ((5, 10), (6, 20)):
-            stations = [(pod, None if untagged[pod] == vlan else vlan) for pod in (1, 2, 3)
+            stations = [(pod, None if untagged[pod] == vlan else vlan) for pod in BRIDGED
                         if vlan in (untagged[pod], tagged.get(pod))]  # fmt: skip
             self.add_subnet(number, gateways[vlan], stations)
+
+
+if __name__ == "__main__":
+    print(World(int(sys.argv[1])).pods)
