@@ -670,13 +670,6 @@ void Agent::AnswerSyncs(TimePoint now) {
 
 void Agent::Verify(Auditor::Done done) { auditor_->Verify(std::move(done)); }
 
-// A lookup for it would hold a bucket of a resilient group in place.
-bool Agent::HoldsBucket(const flow::Flow& flow) const {
-  return std::ranges::any_of(nexthops_.Resilient(), [&](const netlink::NexthopObject& group) {
-    return std::ranges::find(flow.dependencies.nexthop_ids, group.id) != flow.dependencies.nexthop_ids.end();
-  });
-}
-
 std::vector<std::uint32_t> Agent::PortsToAudit() const {
   std::vector<std::uint32_t> ports;
   for (const auto& [ifindex, slot] : ports_->slots()) {

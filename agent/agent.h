@@ -158,7 +158,6 @@ class Agent final : private PortListener, private AuditHost {
   void PortSwitched(const PortSlot& slot) override;
   [[nodiscard]] std::vector<std::uint32_t> PortsToAudit() const override;
   void ReadTables(std::uint64_t id) override { watcher_->RequestTables(id); }
-  [[nodiscard]] bool HoldsBucket(const flow::Flow& flow) const override;
   [[nodiscard]] std::vector<flow::Answer> Ask(std::span<const flow::Question> questions) override;
   void WhenInStep(std::function<void(bool in_step)> done) override;
   void AuditGoesOn() override { Schedule(); }

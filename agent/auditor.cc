@@ -242,9 +242,7 @@ void Auditor::AskSome(Run& run) {
     const flow::FlowId id = run.flows.front();
     run.flows.pop_front();
     const flow::Flow* flow = pipeline_.flows().Find(id);
-    if (flow == nullptr) continue;
-    const bool idle = flow->packets == flow->audited_packets;
-    if (idle && !run.everything && host_.HoldsBucket(*flow)) continue;
+    if (flow == nullptr || (!run.everything && flow->packets == flow->audited_packets)) continue;
     if (auto question = pipeline_.AuditQuestion(id)) questions.push_back(std::move(*question));
   }
   if (questions.empty()) return;

@@ -70,8 +70,6 @@ class AuditHost {
   [[nodiscard]] virtual std::vector<std::uint32_t> PortsToAudit() const = 0;
   // Has the tables that are mirrored read once more; OnTables of the auditor is told, with this id or a later one.
   virtual void ReadTables(std::uint64_t id) = 0;
-  // A question about the flow would keep something in use that only packets should: it is asked while there are some.
-  [[nodiscard]] virtual bool HoldsBucket(const flow::Flow& flow) const = 0;
   [[nodiscard]] virtual std::vector<flow::Answer> Ask(std::span<const flow::Question> questions) = 0;
   // Calls `done` when all that has happened up to now has reached the hardware; false: it did not within a time.
   virtual void WhenInStep(std::function<void(bool in_step)> done) = 0;
@@ -98,7 +96,8 @@ class Auditor {
   void OnAudited(offload::Audited report, TimePoint now);
   void OnTables(const AuditedTables& tables, TimePoint now);
 
-  // Looks at everything at once, also at flows that hold buckets (AuditHost) and have not moved.
+  // Looks at everything at once, also at flows that have not moved. Rounds ask about those that have: a question would keep
+  // the bucket of an ended flow in place, and an idle entry harms nobody until it moves.
   void Verify(Done done);
 
   // Of the last complete round: when it ended and how long it took. Nothing before the first.

@@ -121,7 +121,6 @@ class AuditorTest : public testing::Test, private AuditHost {
   std::vector<netlink::InstalledFilter> filters_;
   std::uint64_t tables_wanted_ = 0;
   std::vector<std::string> news_;
-  bool holds_buckets_ = false;
   std::function<void(bool)> in_step_;
   bool comes_into_step_ = true;
   std::chrono::nanoseconds cpu_{};
@@ -131,7 +130,6 @@ class AuditorTest : public testing::Test, private AuditHost {
  private:
   std::vector<std::uint32_t> PortsToAudit() const override { return {World::kPod, World::kUplink}; }
   void ReadTables(std::uint64_t id) override { tables_wanted_ = id; }
-  bool HoldsBucket(const flow::Flow&) const override { return holds_buckets_; }
   std::vector<flow::Answer> Ask(std::span<const flow::Question> questions) override {
     EXPECT_EQ(tables_wanted_, 0u) << "answers go by the tables";
     asked_ += questions.size();
@@ -289,13 +287,7 @@ TEST_F(AuditorTest, WithoutComingIntoStepNothingIsClaimed) {
   EXPECT_NE(report.incomplete, "");
 }
 
-TEST_F(AuditorTest, ARoundAsksAboutEveryFlow) {
-  EXPECT_EQ(Round(), 1u);
-  EXPECT_EQ(Round(), 1u) << "also about one that has not moved";
-}
-
-TEST_F(AuditorTest, ARoundAsksAboutFlowsThatHoldBucketsOnlyWhereTheyHaveMoved) {
-  holds_buckets_ = true;
+TEST_F(AuditorTest, ARoundAsksOnlyAboutFlowsThatHaveMoved) {
   EXPECT_EQ(Round(), 0u);
   world_.Hit(flow::Table::kL3);
   world_.Sweep();
