@@ -9,7 +9,8 @@
 #
 # A series is Debian's kernel in the version whose headers are installed. One that has none installed comes from Debian's
 # packages, headers and all, in the version that is newest when its entry is made, and stays at it: what modules were
-# built for and what boots must not part. Needs cache.sh and debs.sh.
+# built for and what boots must not part. One more, skb-ext, is built from Debian's source by tests/lab/build-kernel.
+# Needs cache.sh and debs.sh.
 
 # What it takes to mount a root file system over 9p and to talk to the runner. virtio_ring first: virtio alone names
 # symbols of it without depending on it.
@@ -31,6 +32,27 @@ kernel_entry() {
 # kernel_packaged_entry SERIES: prints the cache entry of a kernel whose headers are not installed, making it when needed.
 kernel_packaged_entry() {
   cache_entry "kernel-$1-packaged-v1" kernel_packaged_build "$1"
+}
+
+# kernel_own_options: how skb-ext is configured, one option a line; kernel_own_name: the name of its entry, in which that
+# is; kernel_own_entry: prints the path of the entry, which takes too long to be made unasked.
+kernel_own_options() {
+  sed 's/ *#.*//; /^$/d' "${BASH_SOURCE[0]%/*}/skb-ext.config"
+}
+
+kernel_own_name() {
+  printf 'kernel-skb-ext-v1-%s\n' "$(kernel_own_options | sha256sum | cut -c1-16)"
+}
+
+kernel_own_entry() {
+  local entry
+  entry=$(cache_dir)/$(kernel_own_name)
+  if [[ ! -d $entry ]]; then
+    echo "lab: the kernel skb-ext has not been built here; 'tests/lab/build-kernel' does that, once, in 10 minutes or more" >&2
+    return 1
+  fi
+  touch "$entry"
+  printf '%s\n' "$entry"
 }
 
 kernel_packaged_build() {
