@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What differs between the kernels that the lab runs, 6.1 and 6.12. Nothing else may look at
- * LINUX_VERSION_CODE.
+ * What differs between the kernels that the lab runs, 6.1, 6.12 and skb-ext. Nothing else may look at
+ * LINUX_VERSION_CODE, or at the kernel's configuration.
  */
 #ifndef LABNIC_COMPAT_H
 #define LABNIC_COMPAT_H
@@ -9,6 +9,7 @@
 #include <linux/netdevice.h>
 #include <linux/version.h>
 #include <net/devlink.h>
+#include <net/pkt_cls.h>
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
 /* The netdev names its devlink port before it is registered; the type follows by itself. */
@@ -93,5 +94,18 @@ static inline void labnic_lockless_tx(struct net_device *dev)
 	dev->features |= NETIF_F_LLTX;
 }
 #endif
+
+/* Says in the skb in which chain it missed, where a kernel can be told. -ENOMEM: not said. */
+static inline int labnic_note_chain(struct sk_buff *skb, u32 chain)
+{
+#if IS_ENABLED(CONFIG_NET_TC_SKB_EXT)
+	struct tc_skb_ext *ext = tc_skb_ext_alloc(skb);
+
+	if (!ext)
+		return -ENOMEM;
+	ext->chain = chain;
+#endif
+	return 0;
+}
 
 #endif

@@ -2,7 +2,8 @@
 /*
  * A packet's way through the switch: chain 0, its tables by rising prio, the first entry that matches;
  * goto leads to another chain with the packet as it is then. At the end of a chain the packet missed: it
- * comes up the representor of its port, with the edits made so far.
+ * comes up the representor of its port, with the edits made so far and, where the kernel has a place for it
+ * (NET_TC_SKB_EXT), with the chain's number, so that tc goes on in that chain.
  *
  * Every packet is counted once in exactly one of forwarded, missed, trapped, accepted, drops.
  */
@@ -28,6 +29,15 @@ static void labnic_up(struct labnic_port *port, struct sk_buff *skb, atomic64_t 
 		atomic64_inc(counter);
 	else
 		labnic_drop(port, skb, reason);
+}
+
+/* What matched nothing in this chain. In chain 0 there is nothing to say: that is where tc begins anyway. */
+static void labnic_miss(struct labnic_port *port, struct sk_buff *skb, u32 chain)
+{
+	if (chain && labnic_note_chain(skb, chain))
+		labnic_drop(port, skb, LABNIC_DROP_NO_MEMORY);
+	else
+		labnic_up(port, skb, &port->totals.missed);
 }
 
 /* Out of another port's far side. Takes the skb if it returns true. */
@@ -162,7 +172,7 @@ void labnic_datapath(struct labnic_port *port, struct sk_buff *skb)
 		labnic_parse(skb, &packet);
 		rule = labnic_find(port, &packet.key, chain);
 		if (!rule) {
-			labnic_up(port, skb, &port->totals.missed);
+			labnic_miss(port, skb, chain);
 			return;
 		}
 		if (labnic_apply(port, skb, &packet, rule, &chain) != LABNIC_JUMP)
