@@ -155,6 +155,18 @@ static __always_inline __u32 stack_only_flag(__u8 family) {
   return family == FAMILY_IPV6 ? DPUFLOW_SETTING_STACK_ONLY_V6 : DPUFLOW_SETTING_STACK_ONLY_V4;
 }
 
+/*
+ * To the stack: as if the classifier were not there, so that filters behind it see the packet. In a later chain that would be
+ * the end of the search without an opinion, and of such a packet tc may note the chain once more (NET_TC_SKB_EXT, while
+ * Open vSwitch shares its numbers): a device above the port, a VLAN for one, would look for that chain at its own ingress,
+ * and drop the packet where it has filters and no such chain. "Pass" ends it here.
+ */
+static __always_inline int to_the_stack(struct __sk_buff* skb) {
+  if (skb->tc_classid != DPUFLOW_LATER_CHAIN) return TC_ACT_UNSPEC;
+  skb->tc_classid = 0; /* else it becomes the packet's tc_index */
+  return TC_ACT_OK;
+}
+
 SEC("tc")
 int dpuflow_class(struct __sk_buff* skb) {
   struct dpuflow_miss packet = {};
@@ -188,7 +200,7 @@ int dpuflow_class(struct __sk_buff* skb) {
   /* The packet's own tag ends here; a VLAN device as egress puts its own on. */
   if (verdict == DPUFLOW_VERDICT_FORWARDED && drop_tag(skb, &packet.key) && rewrite(skb, packet.family, &path))
     return bpf_redirect(path.ifindex, 0);
-  return TC_ACT_UNSPEC;
+  return to_the_stack(skb);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -16,6 +16,9 @@
 /* The VLAN id of a packet that has none. */
 #define DPUFLOW_UNTAGGED 0xffff
 
+/* The classid (TCA_BPF_CLASSID) of the classifier's filters in chains other than 0, by which it knows where it runs. */
+#define DPUFLOW_LATER_CHAIN 0x6470
+
 /* Which way a packet took. */
 enum dpuflow_kind {
   DPUFLOW_KIND_FORWARDED, /* data, forwarded by the classifier */

@@ -78,9 +78,10 @@ Result<std::vector<TerseFilter>> ListTerse(Socket& socket, const FilterDump& whi
 
 // A cls_bpf filter in direct-action mode: tc filter add ... protocol all bpf da object-pinned ...
 struct BpfFilter {
-  FilterId id{};       // ethertype ETH_P_ALL (3) as a rule
-  int program = -1;    // file descriptor, BPF_PROG_TYPE_SCHED_CLS; borrowed
-  std::string name{};  // shown by tc; how the agent knows its own again. Up to 255 bytes
+  FilterId id{};              // ethertype ETH_P_ALL (3) as a rule
+  int program = -1;           // file descriptor, BPF_PROG_TYPE_SCHED_CLS; borrowed
+  std::string name{};         // shown by tc; how the agent knows its own again. Up to 255 bytes
+  std::uint16_t classid = 0;  // what the program finds in skb->tc_classid
 };
 
 struct InstalledBpfFilter {

@@ -22,6 +22,7 @@ Result<void> AppendBpfFilter(MessageBuffer& buffer, std::uint16_t flags, std::ui
   buffer.PutU32(TCA_BPF_FD, static_cast<std::uint32_t>(filter.program));
   buffer.PutString(TCA_BPF_NAME, filter.name);
   buffer.PutU32(TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
+  if (filter.classid != 0) buffer.PutU32(TCA_BPF_CLASSID, filter.classid);
   return {};
 }
 

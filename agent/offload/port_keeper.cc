@@ -9,6 +9,7 @@
 
 #include "agent/flow/sections.h"
 #include "agent/offload/flower_mapping.h"
+#include "bpf/shared.h"
 #include "netlink/rtnl.h"
 #include "netlink/tc.h"
 
@@ -210,6 +211,7 @@ Result<void> PortKeeper::AttachByFilter(std::uint32_t port, std::uint32_t chain)
   filter.id = {port, netlink::kClsactIngress, chain, kClassifierPrio, kEthertypeAll, kClassifierHandle};
   filter.program = program_;
   filter.name = kClassifierName;
+  filter.classid = chain == 0 ? 0 : DPUFLOW_LATER_CHAIN;
   MessageBuffer request;
   if (auto appended = netlink::AppendBpfFilterAdd(request, socket_.NextSeq(), filter); !appended) return appended;
   return socket_.Transact(request, fmt::format("attach the classifier at ifindex {} chain {}", port, chain));

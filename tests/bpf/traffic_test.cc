@@ -10,9 +10,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
+#include "netlink/socket.h"
+#include "netlink/tc.h"
 #include "tests/bpf/fixture.h"
 
 namespace dpuflow::test {
@@ -117,6 +120,34 @@ TEST_F(TrafficTest, FiltersBehindSeeWhatIsLeftToTheStackAndNoMore) {
   spoofed.source = "10.1.0.99";
   pod.Send(spoofed.Build());
   EXPECT_EQ(outside.Receive(ETH_P_IP), spoofed.Build());
+}
+
+// Where tc goes on in the chain of a miss. Without an opinion, tc could note the chain in the packet once more.
+TEST_F(TrafficTest, InALaterChainWhatIsLeftToTheStackGoesThereAtOnce) {
+  Command(
+      "tc filter add dev pod0 ingress prio 1 protocol all matchall action goto chain 1 &&"
+      "tc filter add dev pod0 ingress chain 1 prio 100 protocol all matchall action mirred egress redirect dev "
+      "outside");
+  netlink::MessageBuffer request;
+  auto socket = netlink::Socket::Open();
+  ASSERT_TRUE(socket);
+  const netlink::BpfFilter filter{
+      .id = {.ifindex = Ifindex("pod0"), .chain = 1, .prio = 16, .ethertype = ETH_P_ALL, .handle = 1},
+      .program = classifier_->program_fd(),
+      .name = "dpuflow",
+      .classid = DPUFLOW_LATER_CHAIN};
+  ASSERT_TRUE(netlink::AppendBpfFilterAdd(request, socket->NextSeq(), filter));
+  ASSERT_TRUE(socket->Transact(request, "attach the classifier in chain 1"));
+  const FarSide pod("pod0x"), wire("uplinkx"), neighbour("pod1x");
+  Ipv4Frame spoofed = FromPod0("198.51.100.7");
+  spoofed.source = "10.1.0.99";
+  pod.Send(spoofed.Build());
+  EXPECT_EQ(wire.Receive(ETH_P_IP), Routed(spoofed.Build(), Mac(kUplinkMac), Mac(kUplinkNeighbour))) << "by the stack";
+  const Frame across = FromPod0("10.2.0.2").Build();
+  pod.Send(across);
+  EXPECT_EQ(neighbour.Receive(ETH_P_IP), Routed(across, Mac(kPod1Mac), Mac(kPod1Neighbour)));
+  const auto counters = classifier_->ReadCounters().value().packets;
+  EXPECT_TRUE(std::ranges::any_of(counters, [](const auto& one) { return one.verdict == DPUFLOW_VERDICT_FORWARDED; }));
 }
 
 // A VLAN device at each of two ports, known to the classifier or not.

@@ -239,6 +239,18 @@ TEST(BpfFilters, GoOutInDirectActionMode) {
             "0800080001000000");
 }
 
+TEST(BpfFilters, TellTheProgramAClassid) {
+  MessageBuffer with, without;
+  BpfFilter filter{.id = {.ifindex = 3, .chain = 1, .prio = 16, .ethertype = ETH_P_ALL, .handle = 1},
+                   .program = 5,
+                   .name = "dpuflow"};
+  ASSERT_TRUE(AppendBpfFilterAdd(without, 1, filter));
+  filter.classid = 0x6470;
+  ASSERT_TRUE(AppendBpfFilterAdd(with, 1, filter));
+  EXPECT_EQ(with.bytes().size(), without.bytes().size() + 8);
+  EXPECT_EQ(ToHex(with.bytes().last(8)), "0800030070640000");
+}
+
 TEST(BpfFilters, NeedAProgramAndAShortName) {
   MessageBuffer buffer;
   const FilterId id{.ifindex = 3, .prio = 16, .ethertype = ETH_P_ALL, .handle = 1};
