@@ -226,7 +226,8 @@ bool Contradict(const PathAnswer& path, const Result<netlink::Route>& route) {
   using Outcome = PathAnswer::Result;
   const bool has_path =
       path.result == Outcome::kForward || path.result == Outcome::kNoNeigh || path.result == Outcome::kTooBig;
-  if (route) return path.result == Outcome::kUnreachable && route->type == RTN_UNICAST;
+  const bool has_none = path.result == Outcome::kUnreachable || path.result == Outcome::kLocal;
+  if (route) return has_none && route->type == RTN_UNICAST;
   return has_path && (route.error().code == ENETUNREACH || route.error().code == EHOSTUNREACH);
 }
 

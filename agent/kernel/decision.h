@@ -62,7 +62,8 @@ struct DecisionContext {
 
 // Whether one of the kernel's two answers knows a route and the other none: they are of different moments, and one of a
 // moment in which a route was being replaced. There the kernel itself finds none for an instant (fib_table_lookup passes
-// over a fib_info that is dead by now). Both are to be asked for again.
+// over a fib_info that is dead by now). Both are to be asked for again. A path lookup that finds no route has one answer for
+// that and for a destination that is local.
 [[nodiscard]] bool Contradict(const PathAnswer& path, const Result<netlink::Route>& route);
 
 // The route's paths, also where it shows none but names a nexthop object.

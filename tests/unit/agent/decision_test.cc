@@ -374,8 +374,14 @@ TEST(Contradiction, IsWhereOneAnswerHasARouteAndTheOtherNone) {
   EXPECT_FALSE(Contradict(forward, route));
   EXPECT_FALSE(Contradict(none, error(ENETUNREACH)));
   EXPECT_FALSE(Contradict(forward, error(EXDEV)));  // about the source
+  PathAnswer none_or_local;                         // as bpf_fib_lookup says it
+  none_or_local.result = PathAnswer::Result::kLocal;
+  EXPECT_TRUE(Contradict(none_or_local, route));
+  EXPECT_FALSE(Contradict(none_or_local, error(ENETUNREACH)));
   route.type = RTN_UNREACHABLE;
   EXPECT_FALSE(Contradict(none, route));
+  route.type = RTN_LOCAL;
+  EXPECT_FALSE(Contradict(none_or_local, route));
 }
 
 }  // namespace
