@@ -315,6 +315,8 @@ void Agent::ApplySnapshot(kernel::KernelEvent event, TimePoint now) {
     ApplyTable("neighbours", neighs_.Reset(*neighs), now);
   } else if (auto* ports = std::get_if<kernel::BridgePorts>(&event)) {
     ports_changed_ |= ApplyTable("bridge ports", bridges_.Reset(*ports), now);
+  } else if (auto* halts = std::get_if<kernel::VlanHalts>(&event)) {
+    ports_changed_ |= ApplyTable("bridge VLANs", bridges_.Reset(*halts), now);
   } else if (auto* stations = std::get_if<kernel::FdbEntries>(&event)) {
     ports_changed_ |= ApplyTable("stations", bridges_.Reset(*stations, now), now);
   } else if (auto* routes = std::get_if<kernel::SpecialRoutes>(&event)) {

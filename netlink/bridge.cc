@@ -6,6 +6,8 @@
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 
+#include <algorithm>
+
 #include "netlink/rtnl_internal.h"
 
 namespace dpuflow::netlink {
@@ -81,6 +83,35 @@ Result<Event<BridgePort>> ParseBridgePort(const nlmsghdr& message) {
   if (!reader.ok() || header.ifi_index <= 0) return reader.Malformed("a bridge port");
   if (port.bridge == 0) return OtherFamily("a bridge port", header.ifi_family);
   return Event<BridgePort>{std::move(port), *removed};
+}
+
+void AppendVlanDump(MessageBuffer& buffer, std::uint32_t seq) {
+  br_vlan_msg header{};
+  header.family = AF_BRIDGE;
+  buffer.Begin(RTM_GETVLAN, NLM_F_DUMP, seq, header);
+}
+
+Result<std::vector<VlanHalt>> ParseVlanHalts(const nlmsghdr& message) {
+  if (message.nlmsg_type != RTM_NEWVLAN) return OtherFamily("VLANs of a bridge", AF_BRIDGE);
+  MessageReader reader(message);
+  const auto header = reader.Header<br_vlan_msg>();
+  std::vector<VlanHalt> halts;
+  AttributeReader entries = reader.Attributes(sizeof header);
+  while (entries.Next()) {
+    if (entries.type() != BRIDGE_VLANDB_ENTRY) continue;
+    VlanHalt vlans{header.ifindex, 0, 0};
+    std::uint8_t state = BR_STATE_FORWARDING;
+    AttributeReader attributes = entries.Nested();
+    while (attributes.Next()) {
+      if (attributes.type() == BRIDGE_VLANDB_ENTRY_INFO) vlans.first = attributes.Value<bridge_vlan_info>().vid;
+      if (attributes.type() == BRIDGE_VLANDB_ENTRY_RANGE) vlans.last = attributes.U16();
+      if (attributes.type() == BRIDGE_VLANDB_ENTRY_STATE) state = attributes.U8();
+    }
+    vlans.last = std::max(vlans.first, vlans.last);
+    if (state != BR_STATE_FORWARDING) halts.push_back(vlans);
+  }
+  if (!reader.ok()) return reader.Malformed("VLANs of a bridge");
+  return halts;
 }
 
 void AppendFdbDump(MessageBuffer& buffer, std::uint32_t seq) {

@@ -37,6 +37,15 @@ struct BridgePort {
   bool operator==(const BridgePort&) const = default;
 };
 
+// VLANs of a port, from `first` to `last`, that do not forward there: `bridge -d vlan show`, a state that is not forwarding.
+struct VlanHalt {
+  std::uint32_t ifindex = 0;  // of the port, or of the bridge itself
+  std::uint16_t first = 0;
+  std::uint16_t last = 0;
+
+  bool operator==(const VlanHalt&) const = default;
+};
+
 // `bridge fdb show`: behind which port a station is.
 struct FdbEntry {
   std::uint32_t ifindex = 0;  // the port; with `local` it may be the bridge
@@ -53,6 +62,10 @@ struct FdbEntry {
 void AppendBridgePortDump(MessageBuffer& buffer, std::uint32_t seq);
 // EAFNOSUPPORT for what is no port of the kernel's bridge (a NIC's own switch answers the same dump).
 Result<Event<BridgePort>> ParseBridgePort(const nlmsghdr& message);
+
+// RTM_GETVLAN, RTM_NEWVLAN; notified of in RTNLGRP_BRVLAN. Linux 5.8; EOPNOTSUPP where there are no bridges at all.
+void AppendVlanDump(MessageBuffer& buffer, std::uint32_t seq);
+Result<std::vector<VlanHalt>> ParseVlanHalts(const nlmsghdr& message);  // those of one port
 
 // RTM_GETNEIGH of AF_BRIDGE; RTM_NEWNEIGH, RTM_DELNEIGH in the group RTNLGRP_NEIGH.
 void AppendFdbDump(MessageBuffer& buffer, std::uint32_t seq);

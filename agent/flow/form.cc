@@ -58,7 +58,7 @@ std::vector<Rule> WayTo(Form form, const Lane& lane, const Miss& miss) {
   return way;
 }
 
-bool StandsIn(Form form, Table table) {
+bool StandsIn(Table table, Form form) {
   return table == Table::kGuard || (table == Table::kFlat) == (form == Form::kFlat);
 }
 

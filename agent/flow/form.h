@@ -36,7 +36,7 @@ namespace dpuflow::flow {
 [[nodiscard]] std::vector<Rule> WayTo(Form form, const Lane& lane, const Miss& miss);
 
 // Whether entries of this table stand in this form.
-[[nodiscard]] bool StandsIn(Form form, Table table);
+[[nodiscard]] bool StandsIn(Table table, Form form);
 
 // Whether an entry of this table says who may send: it stands as long as the kernel accepts the source in its key, and as
 // the bridge knows the sender at its port.

@@ -191,7 +191,11 @@ void Pipeline::OnAnswer(const Answer& answer, TimePoint now) {
     // The port has gone since.
   } else if (question.fresh) {
     // A packet with a bad source says nothing about the destination: it decides nothing for others.
-    if (refused_source && flow != nullptr && !flow->answered) Explain(*flow, answer.reason);
+    if (refused_source && flow != nullptr && !flow->answered) {
+      Explain(*flow, answer.reason);
+      // One of this source alone is nobody else's, and sources can be made up without end.
+      if (flow->match.source && VouchesForSender(flow->match.table)) Leave(*flow);
+    }
     if (!refused_source) flow = answer.bridged ? ReshapeBridged(answer, now) : Reshape(answer, now);
     if (!refused_source && flow != nullptr) Apply(*flow, port->second, answer, now);
   } else if (flow == nullptr || flow->leaving) {

@@ -53,7 +53,7 @@ void Pipeline::MarkDirty(Flow& flow) {
   const Lane* lane = settings.Find(flow.match.vlan);
   if (flow.match.table == Table::kGuard) return;
   if (lane == nullptr || (flow.match.ethertype == kEthertypeIpv6 && !settings.ipv6)) return Leave(flow);
-  if (!StandsIn(settings.form, flow.match.table)) return Leave(flow);
+  if (!StandsIn(flow.match.table, settings.form)) return Leave(flow);
   const bool to_router = lane->Routes(flow.match.destination_mac);
   switch (flow.match.table) {
     case Table::kGuard:

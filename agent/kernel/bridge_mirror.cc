@@ -69,6 +69,26 @@ Changes BridgeMirror::Reset(const std::vector<netlink::FdbEntry>& all, flow::Tim
   return ResetTo(stations_, all);
 }
 
+Changes BridgeMirror::Reset(const std::vector<netlink::VlanHalt>& all) {
+  std::set<std::pair<std::uint32_t, std::uint16_t>> now;
+  for (const netlink::VlanHalt& halt : all) {
+    for (unsigned vlan = halt.first; vlan <= halt.last; ++vlan)
+      now.emplace(halt.ifindex, static_cast<std::uint16_t>(vlan));
+  }
+  std::set<std::uint32_t> ports;
+  const auto note = [&](const auto& these, const auto& those) {
+    for (const auto& each : these) {
+      if (!those.contains(each)) ports.insert(each.first);
+    }
+  };
+  note(now, halted_);
+  note(halted_, now);
+  halted_ = std::move(now);
+  Changes changes;
+  for (const std::uint32_t port : ports) changes.push_back(flow::LinkChanged{port});
+  return changes;
+}
+
 const netlink::BridgePort* BridgeMirror::Port(std::uint32_t ifindex) const {
   const auto found = ports_.find(ifindex);
   return found == ports_.end() ? nullptr : &found->second;

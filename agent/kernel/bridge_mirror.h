@@ -7,6 +7,8 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "agent/kernel/mirror.h"
@@ -21,9 +23,14 @@ class BridgeMirror {
   Changes Apply(const netlink::Event<netlink::FdbEntry>& event, flow::TimePoint now = {});
   Changes Reset(const std::vector<netlink::BridgePort>& all);
   Changes Reset(const std::vector<netlink::FdbEntry>& all, flow::TimePoint now = {});
+  Changes Reset(const std::vector<netlink::VlanHalt>& all);
 
   // Of a port, or of a bridge itself. Null: it is none.
   [[nodiscard]] const netlink::BridgePort* Port(std::uint32_t ifindex) const;
+  // Frames of the VLAN neither enter nor leave there, though the port is in it.
+  [[nodiscard]] bool IsHalted(std::uint32_t ifindex, std::uint16_t vlan) const {
+    return halted_.contains({ifindex, vlan});
+  }
   // Null: unknown, and frames to it are flooded.
   [[nodiscard]] const netlink::FdbEntry* Find(const flow::StationKey& station) const;
   // The entry, if the bridge may be told that the station has sent at time `seen` (AppendFdbUse): it is one that was learned,
@@ -32,6 +39,7 @@ class BridgeMirror {
 
  private:
   std::map<std::uint32_t, netlink::BridgePort> ports_;
+  std::set<std::pair<std::uint32_t, std::uint16_t>> halted_;  // ports and VLANs
   std::map<flow::StationKey, netlink::FdbEntry> stations_;
   std::map<flow::StationKey, flow::TimePoint> changed_;  // when a station was last heard of
 };

@@ -61,7 +61,7 @@ Topology::Topology(const std::vector<std::uint32_t>& ports, const LinkMirror& li
     const netlink::BridgePort* port = bridges.Port(link->ifindex);
     const netlink::Link* bridge = port == nullptr ? nullptr : links.Find(port->bridge);
     const bool forwards = bridge != nullptr && bridge->is_up() && port->state == BR_STATE_FORWARDING;
-    if (forwards && port->bridge != port->ifindex) AddBridged(*port, *bridge, lane);
+    if (forwards && port->bridge != port->ifindex) AddBridged(*port, *bridge, lane, bridges);
   }
   AddBridgeInterfaces(links, bridges);
 }
@@ -74,7 +74,8 @@ void Topology::AddRouted(const netlink::Link& link, const flow::LaneId& lane, co
 }
 
 // `lane`: of frames that the bridge's port sees without a tag.
-void Topology::AddBridged(const netlink::BridgePort& port, const netlink::Link& bridge, const flow::LaneId& lane) {
+void Topology::AddBridged(const netlink::BridgePort& port, const netlink::Link& bridge, const flow::LaneId& lane,
+                          const BridgeMirror& bridges) {
   const auto add = [&](const flow::LaneId& id, const BridgeDomain& domain) {
     lanes_.emplace(id, LaneView{id, std::nullopt, domain, port.ifindex});
   };
@@ -87,6 +88,7 @@ void Topology::AddBridged(const netlink::BridgePort& port, const netlink::Link& 
   if (bridge.bridge->protocol != ETH_P_8021Q) return;
   const bool is_trunk = lane.vlan == flow::kUntagged;  // else a second tag would stand behind the first
   for (const netlink::BridgeVlan& vlan : port.vlans) {
+    if (bridges.IsHalted(port.ifindex, vlan.id)) continue;
     const BridgeDomain domain{bridge.ifindex, vlan.id};
     if (vlan.pvid) add(lane, domain);
     if (is_trunk) add({lane.port, vlan.id}, domain);
@@ -116,10 +118,10 @@ void Topology::AddBridgeInterfaces(const LinkMirror& links, const BridgeMirror& 
     const netlink::BridgePort* self = bridges.Port(ifindex);
     if (self == nullptr) continue;
     const netlink::BridgeVlan* pvid = PvidOf(*self);
-    if (pvid != nullptr && pvid->untagged) add(link, {ifindex, pvid->id});
+    if (pvid != nullptr && pvid->untagged && !bridges.IsHalted(ifindex, pvid->id)) add(link, {ifindex, pvid->id});
     for (const auto& [vlan_ifindex, vlan] : links.all()) {
       const bool is_member =
-          vlan.lower == ifindex && IsUsableVlan(vlan) &&
+          vlan.lower == ifindex && IsUsableVlan(vlan) && !bridges.IsHalted(ifindex, vlan.vlan->id) &&
           std::ranges::find(self->vlans, vlan.vlan->id, &netlink::BridgeVlan::id) != self->vlans.end();
       if (is_member) add(vlan, {ifindex, vlan.vlan->id});
     }

@@ -80,7 +80,8 @@ class Topology {
 
  private:
   void AddRouted(const netlink::Link& link, const flow::LaneId& lane, const LinkMirror& links);
-  void AddBridged(const netlink::BridgePort& port, const netlink::Link& bridge, const flow::LaneId& lane);
+  void AddBridged(const netlink::BridgePort& port, const netlink::Link& bridge, const flow::LaneId& lane,
+                  const BridgeMirror& bridges);
   void AddBridgeInterfaces(const LinkMirror& links, const BridgeMirror& bridges);
 
   std::map<flow::LaneId, LaneView> lanes_;

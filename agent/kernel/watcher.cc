@@ -171,6 +171,7 @@ struct Watcher::Subscriptions {
                     Parser parse, std::vector<KernelEvent>& events);
   Result<void> DumpLinks(std::vector<KernelEvent>& events);
   Result<void> DumpBridgePorts(std::vector<KernelEvent>& events);
+  Result<void> DumpVlanHalts(std::vector<KernelEvent>& events);
   Result<void> DumpNexthops(std::vector<KernelEvent>& events);
   Result<void> DumpRoutes(std::vector<KernelEvent>& events);
   Result<void> DumpSpecialRoutes(std::vector<KernelEvent>& events);
@@ -248,7 +249,21 @@ Result<void> Watcher::Subscriptions::DumpLinks(std::vector<KernelEvent>& events)
 }
 
 Result<void> Watcher::Subscriptions::DumpBridgePorts(std::vector<KernelEvent>& events) {
-  return Read(dumps, "list bridge ports", netlink::AppendBridgePortDump, netlink::ParseBridgePort, events);
+  auto ports = Read(dumps, "list bridge ports", netlink::AppendBridgePortDump, netlink::ParseBridgePort, events);
+  return ports ? DumpVlanHalts(events) : ports;
+}
+
+Result<void> Watcher::Subscriptions::DumpVlanHalts(std::vector<KernelEvent>& events) {
+  VlanHalts halts;
+  MessageBuffer request;
+  netlink::AppendVlanDump(request, dumps.NextSeq());
+  const auto by_port = dumps.Collect(request, "list VLANs of bridges", netlink::ParseVlanHalts);
+  if (!by_port && by_port.error().code != EOPNOTSUPP) return tl::make_unexpected(by_port.error());
+  if (by_port) {
+    for (const VlanHalts& of_port : *by_port) halts.insert(halts.end(), of_port.begin(), of_port.end());
+  }
+  events.emplace_back(std::move(halts));
+  return {};
 }
 
 Result<void> Watcher::Subscriptions::DumpNexthops(std::vector<KernelEvent>& events) {

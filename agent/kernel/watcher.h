@@ -54,6 +54,7 @@ using Links = std::vector<netlink::Link>;
 using Addresses = std::vector<netlink::Address>;
 using Neighs = std::vector<netlink::Neigh>;
 using BridgePorts = std::vector<netlink::BridgePort>;
+using VlanHalts = std::vector<netlink::VlanHalt>;
 using FdbEntries = std::vector<netlink::FdbEntry>;
 using Nexthops = std::vector<netlink::NexthopObject>;
 using Rules = std::vector<netlink::Rule>;
@@ -87,8 +88,8 @@ using KernelEvent =
     std::variant<flow::Change, netlink::Event<netlink::Link>, netlink::Event<netlink::Address>,
                  netlink::Event<netlink::Neigh>, netlink::Event<netlink::NexthopObject>, netlink::Event<netlink::Rule>,
                  netlink::Event<netlink::Route>, netlink::Event<netlink::BridgePort>, netlink::Event<netlink::FdbEntry>,
-                 Links, Addresses, Neighs, BridgePorts, FdbEntries, Nexthops, Rules, SpecialRoutes, BaseChains,
-                 XfrmPolicies, QuietTables, DevlinkState, Barrier, TablesRead, Overflow, Trouble>;
+                 Links, Addresses, Neighs, BridgePorts, VlanHalts, FdbEntries, Nexthops, Rules, SpecialRoutes,
+                 BaseChains, XfrmPolicies, QuietTables, DevlinkState, Barrier, TablesRead, Overflow, Trouble>;
 
 // Takes a batch, on the watcher's thread; may block (then the kernel's queues fill, and a dump follows). False: stop.
 using Sink = std::function<bool(std::vector<KernelEvent>)>;

@@ -154,6 +154,19 @@ TEST_F(Bridging, FramesToAMacThatTheBridgeDoesNotKnowForItsOwnAreFlooded) {
   EXPECT_EQ(topology.At({kPod, kUntagged})->name, "br0.10");
 }
 
+TEST_F(Bridging, AVlanThatDoesNotForwardAtAPortHasNoLaneThere) {
+  FilterVlans();
+  EXPECT_EQ(bridges.Reset(std::vector<netlink::VlanHalt>{{kOtherPod, 5, 15}}).size(), 1u) << "of one port";
+  const Topology topology = MakeTopology();
+  EXPECT_EQ(topology.Find(LaneId{kOtherPod, 10}), nullptr);
+  EXPECT_EQ(topology.LeavesBy(kOtherPod, {kBridge, 10}), std::nullopt);
+  EXPECT_NE(topology.Find(LaneId{kOtherPod, kUntagged}), nullptr) << "that is VLAN 20";
+  EXPECT_NE(topology.Find(LaneId{kPod, kUntagged}), nullptr);
+  EXPECT_TRUE(bridges.Reset(std::vector<netlink::VlanHalt>{{kOtherPod, 5, 15}}).empty());
+  EXPECT_EQ(bridges.Reset(std::vector<netlink::VlanHalt>{}).size(), 1u);
+  EXPECT_NE(MakeTopology().Find(LaneId{kOtherPod, 10}), nullptr);
+}
+
 TEST_F(Bridging, AVlanDeviceMayBeThePortOfABridge) {
   netlink::Link& vlan = AddLink(70, "pf0vf0.5");
   vlan.kind = "vlan";

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <linux/if_bridge.h>
 #include <linux/rtnetlink.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 
@@ -72,6 +73,27 @@ TEST(Stations, OfTheMachineItselfAreLocal) {
   EXPECT_TRUE(event->value.local);
   EXPECT_FALSE(event->value.learned);
   EXPECT_EQ(event->value.vlan, 0);
+}
+
+TEST(BridgeVlans, ThoseThatDoNotForwardAreHalted) {
+  MessageBuffer buffer;
+  br_vlan_msg header{};
+  header.family = AF_BRIDGE;
+  header.ifindex = 4;
+  buffer.Begin(RTM_NEWVLAN, 0, 1, header);
+  const auto entry = [&](std::uint16_t first, std::uint16_t last, std::uint8_t state) {
+    const Nest nest(buffer, BRIDGE_VLANDB_ENTRY);
+    buffer.PutValue(BRIDGE_VLANDB_ENTRY_INFO, bridge_vlan_info{0, first});
+    if (last != first) buffer.PutU16(BRIDGE_VLANDB_ENTRY_RANGE, last);
+    buffer.PutU8(BRIDGE_VLANDB_ENTRY_STATE, state);
+  };
+  entry(1, 1, BR_STATE_FORWARDING);
+  entry(10, 20, BR_STATE_BLOCKING);
+  entry(30, 30, BR_STATE_LEARNING);
+  const auto halts = ParseVlanHalts(*reinterpret_cast<const nlmsghdr*>(buffer.bytes().data()));
+  ASSERT_TRUE(halts);
+  EXPECT_EQ(*halts, (std::vector<VlanHalt>{{4, 10, 20}, {4, 30, 30}}));
+  EXPECT_EQ(ParseVlanHalts(Captured(captured::kNeighV4).header()).error().code, EAFNOSUPPORT);
 }
 
 TEST(Stations, WhatADeviceFiltersForItselfIsNone) {

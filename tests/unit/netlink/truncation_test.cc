@@ -27,6 +27,7 @@ void ParseAsEverything(const nlmsghdr& message) {
   static_cast<void>(ParseQdisc(message));
   static_cast<void>(ParseBridgePort(message));
   static_cast<void>(ParseFdbEntry(message));
+  static_cast<void>(ParseVlanHalts(message));
   static_cast<void>(ParseChain(message));
   static_cast<void>(ParsePolicy(message));
   static_cast<void>(ParseNexthopBucket(message));
