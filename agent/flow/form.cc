@@ -42,8 +42,11 @@ Match RoutedKey(Form form, const Miss& miss, Fields fields) {
   return form == Form::kFlat ? Flat(match, miss) : match;
 }
 
-Match BridgedKey(Form form, const Miss& miss) {
-  return form == Form::kFlat ? Flat(OfPacket(Table::kFlat, miss), miss) : DestinationKey(miss);
+Match BridgedKey(Form form, const Lane& lane, const Miss& miss) {
+  if (form == Form::kChained) return DestinationKey(miss);
+  Match match = Flat(OfPacket(Table::kFlat, miss), miss);
+  if (lane.lists_sources) match.source = IpPrefix::Host(miss.source);
+  return match;
 }
 
 Fields FieldsOfLane(Form form, const Lane& lane, std::uint16_t ethertype) {

@@ -26,10 +26,10 @@ namespace dpuflow::flow {
 
 // The key of a packet's own entry where it is routed and the path depends on `fields`, and where it is bridged.
 [[nodiscard]] Match RoutedKey(Form form, const Miss& miss, Fields fields);
-[[nodiscard]] Match BridgedKey(Form form, const Miss& miss);
+[[nodiscard]] Match BridgedKey(Form form, const Lane& lane, const Miss& miss);
 
 // Which fields a routed packet's key has in any case, whatever the path depends on: in the flat form the source, where the lane
-// checks it. What is bridged has no such fields, because a bridge looks at no address.
+// checks it. What is bridged has the source alone, and only where sources are listed: a bridge looks at no address.
 [[nodiscard]] Fields FieldsOfLane(Form form, const Lane& lane, std::uint16_t ethertype);
 
 // The entries that lead a packet to its own, from the far end to the near one.

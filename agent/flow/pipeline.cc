@@ -108,7 +108,7 @@ void Pipeline::OnMiss(const Miss& miss, TimePoint seen, TimePoint now) {
   }
   const Target* target = routed ? targets_.Find(RoutedKey(settings.form, miss, 0)) : nullptr;
   const Fields fields = target != nullptr ? target->fields : FieldsOfLane(settings.form, *lane, miss.ethertype);
-  const Match match = routed ? RoutedKey(settings.form, miss, fields) : BridgedKey(settings.form, miss);
+  const Match match = routed ? RoutedKey(settings.form, miss, fields) : BridgedKey(settings.form, *lane, miss);
   if (!HasRoom(match)) {
     ++counters_.misses_table_full;
     return;
@@ -237,7 +237,10 @@ Fields Pipeline::FieldsFor(const Answer& answer) const {
 Match Pipeline::KeyFor(const Answer& answer) const {
   const Miss& miss = answer.question.miss;
   const Form form = FormOf(miss.port);
-  return answer.bridged ? BridgedKey(form, miss) : RoutedKey(form, miss, FieldsFor(answer));
+  if (!answer.bridged) return RoutedKey(form, miss, FieldsFor(answer));
+  const auto port = ports_.find(miss.port);
+  const Lane* lane = port == ports_.end() ? nullptr : port->second.port.Find(miss.vlan);
+  return BridgedKey(form, lane != nullptr ? *lane : Lane{}, miss);
 }
 
 Flow* Pipeline::Reshape(const Answer& answer, TimePoint now) {

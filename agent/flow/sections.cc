@@ -7,7 +7,8 @@ namespace dpuflow::flow {
 
 Shape ShapeOf(const Match& match) {
   const bool tagged = match.vlan != kUntagged;
-  const std::uint16_t ethertype = tagged && !IsRouted(match) ? std::uint16_t{0} : match.ethertype;
+  const bool hidden = tagged && !IsRouted(match) && !match.source;
+  const std::uint16_t ethertype = hidden ? std::uint16_t{0} : match.ethertype;
   return {ethertype, tagged, IsRouted(match), FieldsOf(match)};
 }
 

@@ -161,6 +161,18 @@ TEST_F(FlatForm, WhereSourcesAreCheckedTheKeyHasTheSource) {
   EXPECT_EQ(world.pipeline.flows().size(), flows) << "nor anything else that stays";
 }
 
+TEST_F(FlatForm, WhereSourcesAreListedBridgedKeysHaveThemToo) {
+  Bridge();
+  SetPort([](Port& port) {
+    port.lanes[0].bridged = true;
+    port.lanes[0].lists_sources = true;
+  });
+  world.bridged_source = SourceVerdict::kValid;
+  SendBridged();
+  ASSERT_EQ(Entries().size(), 1u);
+  EXPECT_EQ(Entries()[0].match.source, IpPrefix::Host(World::kPodAddress));
+}
+
 TEST_F(FlatForm, TwoPacketsBeforeTheFirstAnswerAgreeOnTheShape) {
   CheckSources();
   world.Route(World::kServer);

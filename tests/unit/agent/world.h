@@ -169,8 +169,9 @@ class World {
   Pipeline pipeline;
   std::map<IpAddress, Answer> routes;
   std::set<IpAddress> bad_sources;
-  std::map<MacAddress, std::uint32_t> bridged_to;  // frames to these are bridged, to this port
-  std::set<MacAddress> stations;                   // of a bridge, at the pod's port; none: it is in no bridge
+  std::map<MacAddress, std::uint32_t> bridged_to;          // frames to these are bridged, to this port
+  SourceVerdict bridged_source = SourceVerdict::kUnknown;  // of what is bridged
+  std::set<MacAddress> stations;                           // of a bridge, at the pod's port; none: it is in no bridge
   std::map<FlowId, Installed> hardware;
   std::vector<Operation> log;
   std::optional<Error> refusal;          // of every add and replace, while set
@@ -190,6 +191,7 @@ class World {
     if (const auto bridged = bridged_to.find(question.miss.destination_mac); bridged != bridged_to.end()) {
       answer = {};
       answer.bridged = true;
+      answer.source = bridged_source;
       answer.verdict = Answer::Verdict::kForward;
       answer.adjacency.egress = bridged->second;
       answer.dependencies.stations = {{kBridge, 0, question.miss.destination_mac}};
