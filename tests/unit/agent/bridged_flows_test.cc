@@ -32,7 +32,8 @@ class BridgedFlows : public testing::Test {
   // What the entry for frames to this MAC does; null: there is none.
   const Action* EntryFor(const MacAddress& mac) const {
     for (const auto& [id, entry] : world.hardware) {
-      if (entry.rule.match.table == Table::kL2Destination && entry.rule.match.destination_mac == mac) return &entry.rule.action;
+      if (entry.rule.match.table == Table::kL2Destination && entry.rule.match.destination_mac == mac)
+        return &entry.rule.action;
     }
     return nullptr;
   }
