@@ -23,6 +23,8 @@ class Changes:
             (3, self.rule_deleted), (3, self.hash_policy), (2, self.rp_filter), (2, self.forwarding), (3, self.vrf),
             (2, self.netfilter), (1, self.offload_port),
         ]  # fmt: skip
+        if len(world.uplinks) > 1:
+            self.kinds += [(5, self.multiport)]
         if world.vlans:
             self.kinds += [(8, self.vlan_device), (2, self.vlan_priorities)]
         if world.members:
@@ -196,6 +198,11 @@ class Changes:
 
     def offload_port(self):
         return [["dpuflowctl", "offload", self.rng.choice(["on", "on", "off"]), "dev", self.rng.choice(self.world.ports)]]
+
+    def multiport(self):
+        """Whether hardware sends from one eswitch to the other."""
+        return [["devlink", "dev", "param", "set", "labnic/0000:03:00.0", "name", "esw_multiport",
+                 "value", self.rng.choice(["true", "true", "false"]), "cmode", "runtime"]]  # fmt: skip
 
     # ---- of VLAN devices ----
 

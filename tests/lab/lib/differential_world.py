@@ -4,11 +4,13 @@
     seed mod 6   0     1      2            3                      4                    5
                  -     VLANs  a bridge     a bridge, VLANs        a VLAN-aware bridge  a VLAN-aware bridge, VLANs
 
+With seed // 6 odd the switch has a second uplink, on an eswitch of its own (p1), which leads to a second top of rack.
+
 Two to six pods are behind representors with addresses, or four to six where there is a bridge: it takes pods 1 to 3, with
 the gateways on it. VLANs are devices at pod 0's port and at the uplink; with a bridge that does not look at VLANs, one is a
 port of the bridge, too. The far sides have devices for all ids, and answer with all of their addresses at each.
 
-    differential_world.py SEED      prints how many pods that is
+    differential_world.py SEED      prints how many pods and uplinks that is
 """
 
 import random
@@ -64,17 +66,17 @@ def within(pod, *words):
 
 
 BRIDGED = (1, 2, 3)  # the pods that a bridge takes
-UPLINKS = {"p0": ("tor", "wire0")}  # ports of the switch that lead outside: where their far sides are
+UPLINKS = {"p0": ("tor", "wire0"), "p1": ("tor1", "wire1")}  # ports that lead outside: where their far sides are
 
 
 class World:
-    def __init__(self, seed, uplinks=tuple(UPLINKS)):
+    def __init__(self, seed):
         rng = random.Random(f"world of {seed}")
         self.has_vlans = seed % 2 == 1
         self.has_bridge = seed // 2 % 3 > 0
         self.is_aware = seed // 2 % 3 == 2
         self.pods = rng.randint(4, 6) if self.has_bridge else rng.randint(2, 6)
-        self.uplinks = list(uplinks)
+        self.uplinks = list(UPLINKS)[: 1 + seed // 6 % 2]
         self.ports = [f"pf0vf{pod}" for pod in range(self.pods)]  # of the switch, without uplinks
         self.devices = list(self.ports)  # with addresses
         self.far_sides = {uplink: UPLINKS[uplink] for uplink in self.uplinks}  # of ports: namespace and device
@@ -82,6 +84,8 @@ class World:
         wire, second = Router("tor", "wire0", "p0"), Router("tor", "second0", "p0")
         self.routers = {"192.0.2.2": wire, "192.0.2.3": second}
         self.routers_v6 = {"2001:db8:ff::2": wire, "2001:db8:ff::3": second}
+        if "p1" in self.uplinks:
+            self.routers["192.0.2.18"] = self.routers_v6["2001:db8:fd::2"] = Router("tor1", "wire1", "p1")
         self.stations = [self.plain_station(pod) for pod in range(self.pods)]
         self.vlans = {}  # name: VlanDevice
         self.members = {}  # port of the bridge: the commands that make it one
@@ -222,4 +226,5 @@ class World:
 
 
 if __name__ == "__main__":
-    print(World(int(sys.argv[1])).pods)
+    chosen = World(int(sys.argv[1]))
+    print(chosen.pods, len(chosen.uplinks))
