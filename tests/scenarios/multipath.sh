@@ -30,20 +30,19 @@ offload_connections() {
   wait_until "$4 flows in hardware" 60 offload_connections_step "$@"
 }
 
-# entries_to ADDRESS: the routing entries for it, one JSON object a line.
-entries_to() { switch_rules "$L3 | select(.match.dst_ip.value == \"$1\")"; }
+# entries_to PREFIX: the routing entries for addresses that begin so, one a line, as routing-entries.py says.
+entries_to() { "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/routing-entries.py" "$1" <"$switch_debugfs/rules"; }
 count_entries_to() { entries_to "$1" | wc -l; }
 
 # Of the entries on the standard input: how many send to each MAC ("MAC=COUNT"), and the fields of their keys.
-mac_counts() { gojq -r '.actions[] | select(.field == "dst_mac") | .value' | sort | uniq -c | awk '{ print $2 "=" $1 }'; }
-key_fields() { gojq -r '.match | keys | join(" ")' | sort -u; }
+mac_counts() { awk '{ print $4 }' | sort | uniq -c | awk '{ print $2 "=" $1 }'; }
+key_fields() { cut -d' ' -f6- | sort -u; }
 
 # The path of each connection, as "PORT MAC", one a line, sorted.
 #
 # entry_paths ADDRESS: of those that have an entry.
 entry_paths() {
-  entries_to "$1" | gojq -r 'select(.match.src_port) |
-    "\(.match.src_port.value) \(.actions[] | select(.field == "dst_mac") | .value)"' | sort
+  entries_to "$1" | awk '$3 != "-" { print $3, $4 }' | sort
 }
 # kernel_paths FROM TO FIRST COUNT: by lookups without a packet.
 kernel_paths() {
