@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Network namespaces by name. `dpu` is the one that the scenario itself runs in, the DPU's.
+# Network namespaces by name. `dpu` is the one that the scenario itself runs in, the DPU's. On an emulated processor a
+# network takes as long to make as it takes processes, so what comes together is one batch.
 
 namespace_add() { # NAME
   ip netns add "$1"
-  in_ns "$1" sysctl -qw net.ipv6.conf.default.disable_ipv6="${LAB_NO_IPV6:-1}"
+  ((${LAB_NO_IPV6:-1} == 0)) || in_ns "$1" sysctl -qw net.ipv6.conf.default.disable_ipv6=1
   in_ns "$1" ip link set lo up
 }
 
@@ -20,8 +21,15 @@ in_ns() {
   fi
 }
 
+# ip_batch NAME: commands of ip, without that word, one a line on the standard input.
+ip_batch() {
+  in_ns "$1" ip -batch -
+}
+
 mac_of() { # NAMESPACE DEVICE
-  in_ns "$1" ip -j link show dev "$2" | gojq -r '.[0].address'
+  local mac
+  read -r _ _ mac _ < <(in_ns "$1" ip -br link show dev "$2")
+  printf '%s\n' "$mac"
 }
 
 # pings NAMESPACE ADDRESS [OPTIONS]: whether one echo request is answered within a second.

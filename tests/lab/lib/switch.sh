@@ -37,11 +37,21 @@ switch_forget() {
   printf '%d %s\n' "$1" "$2" >"$switch_debugfs/forget"
 }
 
-# port_up REPRESENTOR NAMESPACE FAR_SIDE: moves a port's far side into its namespace; both come up.
+# port_up REPRESENTOR NAMESPACE FAR_SIDE ADDRESS/LENGTH FAR_ADDRESS/LENGTH: moves a port's far side into its namespace; both
+# come up, with these addresses.
 port_up() {
   local representor=$1 namespace=$2 far=$3
-  ip link set dev "$far" netns "$namespace"
-  ip link set dev "$representor" up
-  in_ns "$namespace" ip link set dev "$far" up
-  wait_until "carrier of $representor" 10 equals 1 cat "/sys/class/net/$representor/carrier"
+  ip_batch dpu <<DPU
+link set dev $far netns $namespace
+link set dev $representor up
+address add $4 dev $representor
+DPU
+  ip_batch "$namespace" <<FAR
+link set dev $far up
+address add $5 dev $far
+FAR
+  wait_until "carrier of $representor" 10 has_carrier "$representor"
+}
+has_carrier() {
+  [[ $(<"/sys/class/net/$1/carrier") == 1 ]]
 }

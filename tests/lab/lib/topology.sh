@@ -34,18 +34,14 @@ dpu_router() {
 pod_add() {
   local index=$1
   namespace_add "pod$index"
-  port_up "pf0vf$index" "pod$index" "vf$index"
-  ip address add "$(pod_gateway "$index")/24" dev "pf0vf$index"
-  in_ns "pod$index" ip address add "$(pod_address "$index")/24" dev "vf$index"
+  port_up "pf0vf$index" "pod$index" "vf$index" "$(pod_gateway "$index")/24" "$(pod_address "$index")/24"
   in_ns "pod$index" ip route add default via "$(pod_gateway "$index")"
 }
 
 # host_add: namespace host, with the host's own physical function.
 host_add() {
   namespace_add host
-  port_up pf0hpf host host0
-  ip address add "$HOST_GATEWAY/24" dev pf0hpf
-  in_ns host ip address add "$HOST_ADDRESS/24" dev host0
+  port_up pf0hpf host host0 "$HOST_GATEWAY/24" "$HOST_ADDRESS/24"
   in_ns host ip route add default via "$HOST_GATEWAY"
 }
 
@@ -53,17 +49,18 @@ host_add() {
 tor_add() {
   namespace_add tor
   in_ns tor sysctl -qw net.ipv4.ip_forward=1
-  port_up p0 tor wire0
-  ip address add "$DPU_UPLINK/$UPLINK_LENGTH" dev p0
-  in_ns tor ip address add "$TOR_UPLINK/$UPLINK_LENGTH" dev wire0
-
+  port_up p0 tor wire0 "$DPU_UPLINK/$UPLINK_LENGTH" "$TOR_UPLINK/$UPLINK_LENGTH"
   namespace_add ext
-  in_ns tor ip link add name ext0 type veth peer name eth0 netns ext
-  in_ns tor ip link set dev ext0 up
-  in_ns ext ip link set dev eth0 up
-  in_ns tor ip address add "$TOR_EXT/24" dev ext0
-  in_ns ext ip address add "$EXT/24" dev eth0
-  in_ns ext ip route add default via "$TOR_EXT"
+  ip_batch tor <<TOR
+link add name ext0 type veth peer name eth0 netns ext
+link set dev ext0 up
+address add $TOR_EXT/24 dev ext0
+TOR
+  ip_batch ext <<EXT
+link set dev eth0 up
+address add $EXT/24 dev eth0
+route add default via $TOR_EXT
+EXT
   ext_address_add "$EXT_ADDRESS" "$EXT_PREFIX"
 }
 
@@ -76,9 +73,8 @@ ext_address_add() {
 # tor_neighbour_add NAME ADDRESS: another router on the wire, with a MAC of its own, that leads to ext as well.
 tor_neighbour_add() {
   in_ns tor ip link add link wire0 name "$1" type macvlan mode bridge
-  in_ns tor sysctl -qw net.ipv4.conf.wire0.arp_ignore=1 "net.ipv4.conf.$1.arp_ignore=1"
   # Nor does the top of rack itself ever ask in the other one's name.
-  in_ns tor sysctl -qw net.ipv4.conf.wire0.arp_announce=2
+  in_ns tor sysctl -qw net.ipv4.conf.wire0.arp_ignore=1 "net.ipv4.conf.$1.arp_ignore=1" net.ipv4.conf.wire0.arp_announce=2
   in_ns tor ip address add "$2/32" dev "$1"
   in_ns tor ip link set dev "$1" up
 }
