@@ -82,7 +82,7 @@ struct Agent::Counters {
         sweeps(registry.AddCounter("dpuflow_sweeps_total", "Times that a port's counters were read.")),
         sweep_failures(registry.AddCounter("dpuflow_sweep_failures_total", "Sweeps that failed.")),
         refreshed(registry.AddAtomicCounter("dpuflow_neighbours_refreshed_total",
-                                            "Times that the kernel was told that hardware uses a stale neighbour.")),
+                                            "Times that the kernel was told that a stale neighbour is in use.")),
         refreshed_stations(registry.AddAtomicCounter("dpuflow_stations_refreshed_total",
                                                      "Times that a bridge was told that hardware has frames from a "
                                                      "station.")),

@@ -73,8 +73,8 @@ const std::vector<Setting>& Table() {
                   "respect",
                   [](Config& config, std::size_t index) { config.respect_netfilter = index == 0; }}},
       {"flows", "keep-alive", "--keep-alive",
-       "The kernel is told of neighbours and nexthop buckets that hardware uses; false: those that nothing "
-       "else uses expire, or move.",
+       "The kernel is told of neighbours that hardware or the classifier sends to, and of nexthop buckets that "
+       "hardware uses; false: those that nothing else uses expire, or move.",
        FlagKind{&Config::keep_alive, true}},
 
       {"switch", "devlink", "--devlink", "The switch to serve; empty: the only one there is.",

@@ -114,7 +114,11 @@ void Pipeline::OnMiss(const Miss& miss, TimePoint seen, TimePoint now) {
     return;
   }
   Flow& flow = Obtain(match, now);
-  if (!flow.installed) flow.active = now;
+  if (!flow.installed) {
+    flow.active = now;
+    // The classifier forwards it by its MAC, and that is no use that the kernel sees.
+    if (flow.dependencies.next_hop) used_neighs_.insert(*flow.dependencies.next_hop);
+  }
   const bool undecided = !flow.answered || flow.leaving;
   const bool retry = !flow.wanted && now >= flow.retry_after && now - flow.asked >= limits_.reask;
   const bool refused_before = flow.refusals > 0 && !flow.wanted && now >= flow.retry_after;

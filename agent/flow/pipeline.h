@@ -134,8 +134,9 @@ class Pipeline {
   [[nodiscard]] std::vector<SourceUpdate> TakeSourceUpdates() { return sources_.TakeUpdates(); }
   [[nodiscard]] std::vector<Operation> TakeOperations(std::size_t most, TimePoint now);
 
-  // The neighbours that hardware has sent packets to, as the counters of the sweeps since the last call show. A route with
-  // several paths: of those only that of a path whose entries were used.
+  // The neighbours that packets went to without the kernel, since the last call: by hardware, as the counters of the sweeps
+  // show, or by the classifier, as misses of flows without an entry do. A route with several paths: of those only that of a
+  // path that was taken.
   [[nodiscard]] std::set<NeighKey> TakeUsedNeighs() { return std::exchange(used_neighs_, {}); }
 
   // Likewise the stations of bridges that hardware has had frames from.

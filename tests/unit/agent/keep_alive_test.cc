@@ -49,6 +49,17 @@ TEST_F(KeepAlive, FlowsToTheSameNeighbourSayItTogether) {
   EXPECT_EQ(UsedAfter(0), Neighs{World::kRouter});
 }
 
+TEST_F(KeepAlive, WhatHardwareRefusesIsForwardedBySoftwareAndInUseAsWell) {
+  const IpAddress other = IpAddress::V4(192, 0, 2, 77);
+  world_.Route(other);
+  world_.refusal = Error{ENOSPC, "add", ""};
+  world_.Send(other);
+  (void)world_.pipeline.TakeUsedNeighs();
+  EXPECT_EQ(UsedAfter(0, other), Neighs{}) << "no packet came up";
+  world_.Send(other);
+  EXPECT_EQ(world_.pipeline.TakeUsedNeighs(), Neighs{World::kRouter});
+}
+
 TEST_F(KeepAlive, TheTablesOfLayer2UseNoNeighbour) {
   world_.Hit(Table::kL2Source);
   world_.Hit(Table::kL2Destination);
