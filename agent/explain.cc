@@ -284,12 +284,12 @@ bool RefusedByHeaders(Explanation& explanation, const ExplainContext& context) {
   const flow::Miss& packet = explanation.packet;
   const kernel::LaneView* lane = context.decision.topology.Find(packet.lane());
   const std::string& port = context.port.info.link.name;
-  if (lane != nullptr && !lane->interface) {
+  if (lane != nullptr && !lane->interface && lane->domain) {
     Refuse(explanation, fmt::format("routing has no interface where {} is bridged: frames go by their MAC", port),
            "bridge fdb show br " + context.links.Name(lane->domain->bridge));
     return true;
   }
-  if (lane == nullptr) {
+  if (lane == nullptr || !lane->interface) {
     Refuse(explanation, fmt::format("{} has no VLAN device with id {} that is up", port, packet.vlan),
            fmt::format("ip link add link {} name {}.{} type vlan id {}", port, port, packet.vlan, packet.vlan));
     return true;

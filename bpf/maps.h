@@ -72,7 +72,10 @@ struct {
 /* Where routing sees the packets of this lane enter, or nothing. */
 static __always_inline struct dpuflow_ingress* ingress_of(__u32 ifindex, __u16 vlan) {
   struct dpuflow_lane lane = {.ifindex = ifindex, .vlan = vlan};
+  struct dpuflow_ingress* ingress = bpf_map_lookup_elem(&ingresses, &lane);
 
+  if (ingress || vlan == DPUFLOW_UNTAGGED) return ingress;
+  lane.vlan = DPUFLOW_ANY_VLAN;
   return bpf_map_lookup_elem(&ingresses, &lane);
 }
 

@@ -13,8 +13,9 @@
 #include <linux/bpf.h>
 #include <linux/types.h>
 
-/* The VLAN id of a packet that has none. */
+/* The VLAN id of a packet that has none, and, of a lane, every id of its port that has no lane of its own. */
 #define DPUFLOW_UNTAGGED 0xffff
+#define DPUFLOW_ANY_VLAN 0xfffe
 
 /* The classid (TCA_BPF_CLASSID) of the classifier's filters in chains other than 0, by which it knows where it runs. */
 #define DPUFLOW_LATER_CHAIN 0x6470

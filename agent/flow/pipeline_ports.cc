@@ -8,7 +8,8 @@
 namespace dpuflow::flow {
 
 const Lane* Port::Find(std::uint16_t vlan) const {
-  const auto lane = std::ranges::find(lanes, vlan, &Lane::vlan);
+  auto lane = std::ranges::find(lanes, vlan, &Lane::vlan);
+  if (lane == lanes.end() && vlan != kUntagged) lane = std::ranges::find(lanes, kAnyVlan, &Lane::vlan);
   return lane == lanes.end() ? nullptr : &*lane;
 }
 

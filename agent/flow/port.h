@@ -40,7 +40,7 @@ struct Port {
   bool offload = true;        // off: the hardware is kept empty, guards included
   std::vector<Lane> lanes{};  // those that routing knows, each once; other packets stay in software
 
-  [[nodiscard]] const Lane* Find(std::uint16_t vlan) const;  // null: there is none
+  [[nodiscard]] const Lane* Find(std::uint16_t vlan) const;  // or that of any VLAN; null: there is none
   bool operator==(const Port&) const = default;
 };
 

@@ -11,8 +11,8 @@ std::string_view ToString(Why why) {
       "tunnel",      "lookup_failed", "neighbour",      "reverse_path",  "martian",       "source_scope",
       "source_list", "rule",          "protocol",       "portless",      "route_type",    "encapsulation",
       "same_port",   "no_port",       "port_not_ready", "other_eswitch", "oversize",      "netfilter",
-      "xfrm",        "queue",         "station",        "isolated",      "vlan_priority", "offload_off",
-      "guards",      "shapes",        "limit",          "refused"};
+      "xfrm",        "queue",         "station",        "isolated",      "vlan_priority", "second_tag",
+      "offload_off", "guards",        "shapes",         "limit",         "refused"};
   return kNames[static_cast<std::size_t>(why)];
 }
 

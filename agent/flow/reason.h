@@ -43,6 +43,7 @@ enum class Why : std::uint8_t {
   kStation,       // a bridge does not know yet where a MAC is
   kIsolated,      // a bridge lets its ports not talk to each other
   kVlanPriority,  // a tag has one that hardware would not treat as the kernel does
+  kSecondTag,     // a tag would stand behind another
   // The agent's own.
   kOffloadOff,
   kGuards,

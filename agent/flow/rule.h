@@ -34,6 +34,7 @@ inline constexpr std::size_t kTables = 5;
 enum class Form : std::uint8_t { kChained, kFlat };
 
 inline constexpr std::uint16_t kUntagged = 0xffff;  // VLAN id of a packet that has none
+inline constexpr std::uint16_t kAnyVlan = 0xfffe;   // of a lane: every VLAN id of its port that has no lane of its own
 inline constexpr std::uint16_t kEthertypeIpv4 = 0x0800;
 inline constexpr std::uint16_t kEthertypeIpv6 = 0x86dd;
 

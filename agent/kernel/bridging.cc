@@ -49,7 +49,7 @@ bool IsBridged(const flow::Miss& miss, const Topology& topology) {
   return lane != nullptr && lane->domain && (!lane->interface || lane->interface->address != miss.destination_mac);
 }
 
-StationPath FindStation(const BridgeDomain& domain, const MacAddress& mac, const LaneView* from,
+StationPath FindStation(const BridgeDomain& domain, std::uint16_t tag, const MacAddress& mac, const LaneView* from,
                         const DecisionContext& context) {
   StationPath path;
   path.station = {domain.bridge, domain.vlan, mac};
@@ -60,13 +60,18 @@ StationPath FindStation(const BridgeDomain& domain, const MacAddress& mac, const
   const netlink::FdbEntry* entry = context.bridges.Find(path.station);
   if (entry == nullptr) return object(Unknown(mac));
   if (entry->local) return object({Why::kLocal, "for this machine itself"});
-  const auto lane = context.topology.LeavesBy(entry->ifindex, domain);
+  auto lane = context.topology.LeavesBy(entry->ifindex, domain);
   if (!lane) {
     return object(
         {Why::kNoPort, fmt::format("{} is behind ifindex {}, which is no port of the switch that is in the VLAN "
                                    "and forwards (bridge vlan, bridge link)",
                                    mac, entry->ifindex)});
   }
+  if (tag != flow::kUntagged && lane->vlan != flow::kUntagged) {
+    return object(
+        {Why::kSecondTag, fmt::format("{} is behind VLAN {}, where its tag would be a second one", mac, lane->vlan)});
+  }
+  if (tag != flow::kUntagged) lane->vlan = tag;
   if (from != nullptr && lane->port == from->id.port) {
     return object({Why::kSamePort, "it leaves by the port at which it enters"});
   }
@@ -74,6 +79,12 @@ StationPath FindStation(const BridgeDomain& domain, const MacAddress& mac, const
   const netlink::BridgePort* egress = context.bridges.Port(entry->ifindex);
   if (ingress != nullptr && egress != nullptr && ingress->isolated && egress->isolated) {
     return object({Why::kIsolated, "both ports of the bridge are isolated (bridge -d link)"});
+  }
+  const bool anew = from != nullptr && (from->bridge_port != from->id.port || entry->ifindex != lane->port);
+  if (anew && from->id.vlan != flow::kUntagged && lane->vlan != flow::kUntagged) {
+    return object({Why::kVlanPriority,
+                   "a VLAN device takes its tag off, and it gets a new one, without the priority that "
+                   "hardware would leave in it"});
   }
   path.lane = lane;
   return path;
@@ -113,7 +124,7 @@ flow::Answer DecideBridged(const flow::Question& question, const Result<netlink:
   }
   const LaneView* lane = context.topology.Find(miss.lane());
   if (lane == nullptr || !lane->domain) return software({Why::kNoPort, "its port is in no bridge any more"});
-  StationPath path = FindStation(*lane->domain, miss.destination_mac, lane, context);
+  StationPath path = FindStation(*lane->domain, lane->TagInside(miss.vlan), miss.destination_mac, lane, context);
   answer.dependencies.stations = {path.station};
   if (path.lane) answer.dependencies.links = {path.lane->port};
   if (path.objection) return software(std::move(*path.objection));

@@ -23,9 +23,10 @@ struct StationPath {
   std::optional<flow::LaneId> lane;
   std::optional<flow::Reason> objection;
 };
-// `from`: the lane at which the frame enters; null: from the machine itself, which is isolated from nobody.
-[[nodiscard]] StationPath FindStation(const BridgeDomain& domain, const MacAddress& mac, const LaneView* from,
-                                      const DecisionContext& context);
+// `tag`: of the frame inside the bridge, where that does not look at VLANs. `from`: the lane at which the frame enters; null:
+// from the machine itself, which is isolated from nobody.
+[[nodiscard]] StationPath FindStation(const BridgeDomain& domain, std::uint16_t tag, const MacAddress& mac,
+                                      const LaneView* from, const DecisionContext& context);
 
 // Fills in `sender` and `sender_reason` of a packet that enters by a bridge.
 void JudgeSender(flow::Answer& answer, const DecisionContext& context);

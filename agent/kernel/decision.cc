@@ -105,10 +105,8 @@ struct KeyNeeds {
   std::optional<Reason> objection;
 };
 
-// Whether frames that leave by this interface may have a tag.
-bool MayTag(const L3Interface& interface) {
-  return interface.lane ? interface.lane->vlan != flow::kUntagged : interface.domain->vlan != 0;
-}
+// Whether frames that leave by this interface may have a tag. A port of a bridge may be a VLAN device.
+bool MayTag(const L3Interface& interface) { return !interface.lane || interface.lane->vlan != flow::kUntagged; }
 
 // What stands in the tag of a packet that leaves by one of these paths, while hardware only rewrites its VLAN id.
 void AddVlanPriority(KeyNeeds& needs, const flow::Miss& miss, const std::vector<netlink::NextHop>& paths,
@@ -182,7 +180,8 @@ Way WayOf(const PathAnswer& path, const std::vector<netlink::NextHop>& paths, co
   } else if (way.interface->lane) {
     way.lane = way.interface->lane;
   } else if (path.result == PathAnswer::Result::kForward) {
-    StationPath station = FindStation(*way.interface->domain, path.destination_mac, nullptr, context);
+    StationPath station =
+        FindStation(*way.interface->domain, way.interface->tag, path.destination_mac, nullptr, context);
     way.station = station.station;
     way.lane = station.lane;
     way.objection = std::move(station.objection);

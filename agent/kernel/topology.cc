@@ -19,9 +19,9 @@ bool IsRouted(const netlink::Link& link, const LinkMirror& links) {
   return link.master == 0 || (master != nullptr && master->kind == "vrf");
 }
 
-bool IsUsableVlan(const netlink::Link& link) {
-  return link.vlan && link.vlan->protocol == ETH_P_8021Q && link.vlan->id != 0 && link.is_up();
-}
+bool IsVlan(const netlink::Link& link) { return link.vlan && link.vlan->protocol == ETH_P_8021Q && link.vlan->id != 0; }
+
+bool IsUsableVlan(const netlink::Link& link) { return IsVlan(link) && link.is_up(); }
 
 L3Interface InterfaceOf(const netlink::Link& link, const LinkMirror& links) {
   L3Interface interface;
@@ -61,8 +61,9 @@ Topology::Topology(const std::vector<std::uint32_t>& ports, const LinkMirror& li
     const netlink::BridgePort* port = bridges.Port(link->ifindex);
     const netlink::Link* bridge = port == nullptr ? nullptr : links.Find(port->bridge);
     const bool forwards = bridge != nullptr && bridge->is_up() && port->state == BR_STATE_FORWARDING;
-    if (forwards && port->bridge != port->ifindex) AddBridged(*port, *bridge, lane, bridges);
+    if (forwards && port->bridge != port->ifindex) AddBridged(*port, *link, *bridge, lane, bridges);
   }
+  ExceptVlanDevices(links);
   AddBridgeInterfaces(links, bridges);
 }
 
@@ -73,46 +74,65 @@ void Topology::AddRouted(const netlink::Link& link, const flow::LaneId& lane, co
   interfaces_.emplace(link.ifindex, std::move(interface));
 }
 
-// `lane`: of frames that the bridge's port sees without a tag.
-void Topology::AddBridged(const netlink::BridgePort& port, const netlink::Link& bridge, const flow::LaneId& lane,
-                          const BridgeMirror& bridges) {
+// `lane`: of frames that the bridge's port, which is `link`, sees without a tag.
+void Topology::AddBridged(const netlink::BridgePort& port, const netlink::Link& link, const netlink::Link& bridge,
+                          const flow::LaneId& lane, const BridgeMirror& bridges) {
+  const bool maps_priorities = link.vlan && link.vlan->maps_egress_priority;
   const auto add = [&](const flow::LaneId& id, const BridgeDomain& domain) {
     lanes_.emplace(id, LaneView{id, std::nullopt, domain, port.ifindex});
   };
+  const auto leave_by = [&](const flow::LaneId& id, const BridgeDomain& domain) {
+    if (!maps_priorities) ways_out_.emplace(std::pair(port.ifindex, domain), id);
+  };
+  const bool is_trunk = lane.vlan == flow::kUntagged;  // else a second tag would stand behind the first
   if (!bridge.bridge || !bridge.bridge->filters_vlans) {
     const BridgeDomain domain{bridge.ifindex, 0};
     add(lane, domain);
-    ways_out_.emplace(std::pair(port.ifindex, domain), lane);
+    if (is_trunk) add({lane.port, flow::kAnyVlan}, domain);
+    leave_by(lane, domain);
     return;
   }
   if (bridge.bridge->protocol != ETH_P_8021Q) return;
-  const bool is_trunk = lane.vlan == flow::kUntagged;  // else a second tag would stand behind the first
   for (const netlink::BridgeVlan& vlan : port.vlans) {
     if (bridges.IsHalted(port.ifindex, vlan.id)) continue;
     const BridgeDomain domain{bridge.ifindex, vlan.id};
     if (vlan.pvid) add(lane, domain);
     if (is_trunk) add({lane.port, vlan.id}, domain);
     if (vlan.untagged) {
-      ways_out_.emplace(std::pair(port.ifindex, domain), lane);
+      leave_by(lane, domain);
     } else if (is_trunk) {
-      ways_out_.emplace(std::pair(port.ifindex, domain), flow::LaneId{lane.port, vlan.id});
+      leave_by({lane.port, vlan.id}, domain);
     }
+  }
+}
+
+// A VLAN device takes its frames away from the bridge of the port below, whatever becomes of them then.
+void Topology::ExceptVlanDevices(const LinkMirror& links) {
+  for (const auto& [ifindex, link] : links.all()) {
+    if (!IsVlan(link) || !lanes_.contains({link.lower, flow::kAnyVlan})) continue;
+    const flow::LaneId lane{link.lower, link.vlan->id};
+    lanes_.emplace(lane, LaneView{lane, std::nullopt, std::nullopt, 0});
   }
 }
 
 // The interfaces by which the machine itself is in a domain, put at the lanes of that domain.
 void Topology::AddBridgeInterfaces(const LinkMirror& links, const BridgeMirror& bridges) {
-  std::map<BridgeDomain, L3Interface> by_domain;
-  const auto add = [&](const netlink::Link& link, const BridgeDomain& domain) {
+  std::map<std::pair<BridgeDomain, std::uint16_t>, L3Interface> by_domain;  // and tag
+  const auto add = [&](const netlink::Link& link, const BridgeDomain& domain, std::uint16_t tag = flow::kUntagged) {
     if (!link.is_up() || !IsRouted(link, links)) return;
     L3Interface interface = InterfaceOf(link, links);
     interface.domain = domain;
-    by_domain.emplace(domain, std::move(interface));
+    interface.tag = tag;
+    if (tag != flow::kUntagged) AddTagged(interface);
+    by_domain.emplace(std::pair(domain, tag), std::move(interface));
   };
   for (const auto& [ifindex, link] : links.all()) {
     if (!link.bridge) continue;
     if (!link.bridge->filters_vlans) {
       add(link, {ifindex, 0});
+      for (const auto& [vlan_ifindex, vlan] : links.all()) {
+        if (vlan.lower == ifindex && IsUsableVlan(vlan)) add(vlan, {ifindex, 0}, vlan.vlan->id);
+      }
       continue;
     }
     const netlink::BridgePort* self = bridges.Port(ifindex);
@@ -128,7 +148,7 @@ void Topology::AddBridgeInterfaces(const LinkMirror& links, const BridgeMirror& 
   }
   for (auto& [id, lane] : lanes_) {
     if (!lane.domain) continue;
-    const auto interface = by_domain.find(*lane.domain);
+    const auto interface = by_domain.find({*lane.domain, lane.TagInside(id.vlan)});
     if (interface == by_domain.end()) continue;
     // Frames to a MAC that the bridge does not know for its own it floods, even where it hands them up as well (an address
     // of a VLAN device's own, which makes the bridge promiscuous).
@@ -138,8 +158,21 @@ void Topology::AddBridgeInterfaces(const LinkMirror& links, const BridgeMirror& 
   }
 }
 
+// Lanes of their own for frames of this tag, at the ports of the bridge where it means nothing else.
+void Topology::AddTagged(const L3Interface& interface) {
+  std::vector<LaneView> tagged;
+  for (const auto& [id, lane] : lanes_) {
+    if (id.vlan == flow::kAnyVlan && lane.domain == interface.domain) tagged.push_back(lane);
+  }
+  for (LaneView& lane : tagged) {
+    lane.id.vlan = interface.tag;
+    lanes_.emplace(lane.id, lane);
+  }
+}
+
 const LaneView* Topology::Find(const flow::LaneId& lane) const {
-  const auto found = lanes_.find(lane);
+  auto found = lanes_.find(lane);
+  if (found == lanes_.end() && lane.vlan != flow::kUntagged) found = lanes_.find({lane.port, flow::kAnyVlan});
   return found == lanes_.end() ? nullptr : &found->second;
 }
 

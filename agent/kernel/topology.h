@@ -7,11 +7,15 @@
 //   c1pf0vf3                               -                   port c1pf0vf3, untagged
 //   c1pf0vf3.100                           -                   port c1pf0vf3, VLAN 100
 //   br0                                    br0                 untagged, at each port in br0
+//   br0.9                                  br0                 VLAN 9, at each port in br0
+//   -                                      br0                 any other VLAN, at each port in br0
 //   br1.7                                  br1, VLAN 7         at each port in VLAN 7 of br1: tagged, untagged, or both
 //
 // A packet of a lane is routed as one that enters at its interface; a packet that routing sends to an interface leaves by its
-// lane, or by the lane of that port of the bridge behind which its station is. What has no lane (a VLAN device on another
-// device, with another ethertype, or down; a tag on a bridge that does not look at VLANs) is the kernel's alone.
+// lane, or by the lane of that port of the bridge behind which its station is. br1 looks at VLANs; to br0 a tag is part of what
+// it hands on, and the lane of any VLAN stands for all that mean nothing else. What has no lane (a VLAN device on another
+// device, with another ethertype, or down) is the kernel's alone, as is what leaves a bridge by a VLAN device that maps
+// priorities.
 //
 // Pure: made anew from links, bridge ports and the bridges' own addresses whenever one of them changes.
 #pragma once
@@ -39,8 +43,9 @@ struct BridgeDomain {
 
 struct L3Interface {
   std::uint32_t ifindex = 0;
-  std::optional<flow::LaneId> lane;    // of a port, or of a VLAN device on one
-  std::optional<BridgeDomain> domain;  // otherwise: of a bridge, or of a VLAN device on one
+  std::optional<flow::LaneId> lane;     // of a port, or of a VLAN device on one
+  std::optional<BridgeDomain> domain;   // otherwise: of a bridge, or of a VLAN device on one
+  std::uint16_t tag = flow::kUntagged;  // of its frames in the domain, where the bridge does not look at VLANs
   std::string name;
   MacAddress address;
   std::string vrf;                    // the VRF device that it is in; empty: none
@@ -49,13 +54,17 @@ struct L3Interface {
   bool operator==(const L3Interface&) const = default;
 };
 
-// A lane, with all that is above it.
+// A lane, with all that is above it. With nothing above it, its packets are the kernel's, though others of any VLAN are not.
 struct LaneView {
   flow::LaneId id;
   std::optional<L3Interface> interface;  // at which packets to its MAC enter; none: they are bridged or nothing
   std::optional<BridgeDomain> domain;    // in which they are bridged
   std::uint32_t bridge_port = 0;  // ifindex of the port of the bridge: the port of the switch, or a VLAN device on it
 
+  // The tag that a frame of this lane with this VLAN id has where the bridge sees it, and hands it on.
+  [[nodiscard]] std::uint16_t TagInside(std::uint16_t vlan) const {
+    return domain && domain->vlan == 0 && bridge_port == id.port ? vlan : flow::kUntagged;
+  }
   bool operator==(const LaneView&) const = default;
 };
 
@@ -65,14 +74,14 @@ class Topology {
   // `ports`: ifindexes of the ports of the switch.
   Topology(const std::vector<std::uint32_t>& ports, const LinkMirror& links, const BridgeMirror& bridges);
 
-  // Null: none.
+  // That of any VLAN, if it is none of its own; null: none.
   [[nodiscard]] const LaneView* Find(const flow::LaneId& lane) const;
   [[nodiscard]] const L3Interface* At(const flow::LaneId& lane) const;
   [[nodiscard]] const L3Interface* Find(std::uint32_t ifindex) const;
   // The lane by which frames of a domain leave at a port of the bridge; nothing where they do not, or where it is no port
   // of the switch.
   [[nodiscard]] std::optional<flow::LaneId> LeavesBy(std::uint32_t bridge_port, const BridgeDomain& domain) const;
-  // The lanes of one port, by VLAN id, the untagged last.
+  // The lanes of one port, by VLAN id; that of any VLAN and the untagged last.
   [[nodiscard]] std::vector<LaneView> OnPort(std::uint32_t port) const;
   [[nodiscard]] const std::map<std::uint32_t, L3Interface>& interfaces() const { return interfaces_; }
 
@@ -80,9 +89,11 @@ class Topology {
 
  private:
   void AddRouted(const netlink::Link& link, const flow::LaneId& lane, const LinkMirror& links);
-  void AddBridged(const netlink::BridgePort& port, const netlink::Link& bridge, const flow::LaneId& lane,
-                  const BridgeMirror& bridges);
+  void AddBridged(const netlink::BridgePort& port, const netlink::Link& link, const netlink::Link& bridge,
+                  const flow::LaneId& lane, const BridgeMirror& bridges);
+  void ExceptVlanDevices(const LinkMirror& links);
   void AddBridgeInterfaces(const LinkMirror& links, const BridgeMirror& bridges);
+  void AddTagged(const L3Interface& interface);
 
   std::map<flow::LaneId, LaneView> lanes_;
   std::map<std::uint32_t, L3Interface> interfaces_;

@@ -247,5 +247,23 @@ TEST_F(VlanTest, FramesToTheVlansOwnMac) {
   EXPECT_TRUE(Misses().size() == 1) << "for another host: neither forwarded nor reported";
 }
 
+TEST_F(VlanTest, TheLaneOfAnyVlanStandsForTagsWithoutOne) {
+  Know();
+  Command(
+      "ip link add br0 type bridge && ip link set br0 up && ip link set pod0 master br0 && ip link set pod1 master "
+      "br0");
+  ASSERT_TRUE(classifier_->SetIngress({Ifindex("pod0"), DPUFLOW_ANY_VLAN}, {.stack_only = true, .bridged = true}));
+  const FarSide pod("pod0x"), neighbour("pod1x");
+  Ipv4Frame frame = FromPod0("10.0.0.2");
+  frame.destination_mac = kPod1Neighbour;
+  pod.Send(Tagged(frame.Build(), 3 << 13 | 7));
+  EXPECT_EQ(neighbour.Receive(ETH_P_IP), frame.Build()) << "the bridge floods it";
+  EXPECT_EQ(OnlyVerdict(), "bridged");
+  const auto events = Misses();
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].vlan, 7);
+  EXPECT_EQ(events[0].vlan_priority, 3);
+}
+
 }  // namespace
 }  // namespace dpuflow::test

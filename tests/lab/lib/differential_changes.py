@@ -58,7 +58,7 @@ class Changes:
         if draw < 0.5:
             return self.via(first)
         if draw < 0.65:
-            return ["nhid", self.rng.choice(["20", "30"] if "." in first else ["40"])]
+            return ["nhid", self.rng.choice(["20", "30", "50"] if "." in first else ["40", "60"])]
         weights = [str(self.rng.randint(1, 4)) for _ in range(2)]
         return ["nexthop", *self.via(first), "weight", weights[0], "nexthop", *self.via(second), "weight", weights[1]]
 
@@ -91,11 +91,15 @@ class Changes:
         router = self.rng.choice(list(self.world.routers))
         router_v6 = self.rng.choice(list(self.world.routers_v6))
         group = self.rng.choice(["11", "12", "11/12", "11,3/12,1", "11,1/12,3"])
+        group_v6 = group.replace("11", "41").replace("12", "42")
         return [self.rng.choice([
             ["ip", "nexthop", "replace", "id", "11", *self.via(router)],
             ["ip", "nexthop", "replace", "id", "20", "group", group],
             ["ip", "nexthop", "replace", "id", "30", *self.via(router)],
             ["ip", "-6", "nexthop", "replace", "id", "40", *self.via(router_v6)],
+            ["ip", "-6", "nexthop", "replace", "id", "41", *self.via(router_v6)],
+            ["ip", "nexthop", "replace", "id", "50", "group", group, "type", "resilient"],
+            ["ip", "nexthop", "replace", "id", "60", "group", group_v6, "type", "resilient"],
         ])]  # fmt: skip
 
     def neighbour(self):

@@ -8,7 +8,7 @@ With seed // 6 odd the switch has a second uplink, on an eswitch of its own (p1)
 
 Two to six pods are behind representors with addresses, or four to six where there is a bridge: it takes pods 1 to 3, with
 the gateways on it. VLANs are devices at pod 0's port and at the uplink; with a bridge that does not look at VLANs, one is a
-port of the bridge, too. The far sides have devices for all ids, and answer with all of their addresses at each.
+port of the bridge, too, and the bridge hands on the tags of another, which a device on it routes for. The far sides have devices for all ids, and answer with all of their addresses at each.
 
     differential_world.py SEED      prints how many pods and uplinks that is
 """
@@ -195,6 +195,16 @@ class World:
             self.setup += self.members[member]
             self.far_vlans(pod, f"vf{pod}", [tag] if tag else [], [f"10.5.0.1{pod}/24", f"2001:db8:50::1{pod}/64"])
         self.add_subnet(5, "br0", [(1, None), (2, None), (3, 30 if self.has_vlans else None)])
+        if self.has_vlans:
+            self.add_tagged()
+
+    def add_tagged(self):
+        """Subnet 7 is VLAN 40, whose tag the bridge hands on."""
+        self.vlans["br0.40"] = VlanDevice("br0", (40,), "10.7.0.1/24", "2001:db8:70::1/64")
+        self.setup += self.vlans["br0.40"].made("br0.40", 40)
+        for pod in (1, 2):
+            self.far_vlans(pod, f"vf{pod}", [40], [f"10.7.0.1{pod}/24", f"2001:db8:70::1{pod}/64"])
+        self.add_subnet(7, "br0.40", [(1, 40), (2, 40)])
 
     def add_aware(self, rng):
         """Subnet 5 is VLAN 10, subnet 6 is VLAN 20."""

@@ -58,6 +58,13 @@ class Bridging : public testing::Test {
     port.state = BR_STATE_FORWARDING;
     return port;
   }
+  netlink::Link& AddVlan(std::uint32_t ifindex, const char* name, std::uint32_t lower, std::uint16_t id) {
+    netlink::Link& link = AddLink(ifindex, name);
+    link.kind = "vlan";
+    link.lower = lower;
+    link.vlan = {.id = id, .protocol = 0x8100, .maps_egress_priority = false};
+    return link;
+  }
   void Learn(const MacAddress& mac, std::uint32_t port, std::uint16_t vlan = 0) {
     (void)bridges.Apply(netlink::Event<netlink::FdbEntry>{{port, kBridge, mac, vlan, false}});
   }
@@ -71,11 +78,7 @@ class Bridging : public testing::Test {
     bridge_ports[kPod].vlans = {{10, true, true}};
     bridge_ports[kOtherPod].vlans = {{10, false, false}, {20, true, true}};
     Join(kBridge).vlans = {{10, false, false}};
-    netlink::Link& vlan = AddLink(60, "br0.10");
-    vlan.kind = "vlan";
-    vlan.lower = kBridge;
-    vlan.vlan = {.id = 10, .protocol = 0x8100, .maps_egress_priority = false};
-    vlan.address = kBridgeMac;
+    AddVlan(60, "br0.10", kBridge, 10).address = kBridgeMac;
     Learn(kPodMac, kPod, 10);
     Learn(kOtherMac, kOtherPod, 10);
     Own(kBridgeMac, 10);
@@ -124,8 +127,47 @@ TEST_F(Bridging, UntaggedPacketsOfAPortEnterAtItsBridge) {
   EXPECT_EQ(lane->domain, (BridgeDomain{kBridge, 0}));
   ASSERT_TRUE(lane->interface);
   EXPECT_EQ(lane->interface->ifindex, kBridge);
-  EXPECT_EQ(topology.Find(LaneId{kPod, 10}), nullptr) << "a tag on a bridge that does not look at it";
   EXPECT_EQ(topology.At({kUplink, kUntagged})->ifindex, kUplink);
+}
+
+TEST_F(Bridging, ATagIsPartOfWhatABridgeHandsOnThatDoesNotLookAtIt) {
+  const Topology topology = MakeTopology();
+  const LaneView* lane = topology.Find(LaneId{kPod, 10});
+  ASSERT_NE(lane, nullptr);
+  EXPECT_EQ(lane->id.vlan, flow::kAnyVlan);
+  EXPECT_EQ(lane->domain, (BridgeDomain{kBridge, 0}));
+  EXPECT_FALSE(lane->interface) << "the bridge's own interface has no tag";
+  EXPECT_EQ(lane->TagInside(10), 10);
+}
+
+TEST_F(Bridging, AVlanDeviceOnTheBridgeRoutesItsTagAtEachPort) {
+  AddVlan(60, "br0.9", kBridge, 9).address = kBridgeMac;
+  Own(kBridgeMac);
+  const Topology topology = MakeTopology();
+  for (const std::uint32_t port : {kPod, kOtherPod}) {
+    ASSERT_NE(topology.At({port, 9}), nullptr);
+    EXPECT_EQ(topology.At({port, 9})->name, "br0.9");
+    EXPECT_EQ(topology.At({port, 10}), nullptr);
+  }
+  ASSERT_NE(topology.Find(60), nullptr);
+  EXPECT_EQ(topology.Find(60)->domain, (BridgeDomain{kBridge, 0}));
+  EXPECT_EQ(topology.Find(60)->tag, 9);
+}
+
+TEST_F(Bridging, AVlanDeviceOnAPortTakesItsTagAwayFromTheBridge) {
+  AddVlan(60, "br0.9", kBridge, 9).address = kBridgeMac;
+  Own(kBridgeMac);
+  for (const bool up : {true, false}) {
+    netlink::Link& vlan = AddVlan(70, "pf0vf0.9", kPod, 9);
+    vlan.master = 99;  // of somebody
+    if (!up) vlan.flags = 0;
+    const Topology topology = MakeTopology();
+    ASSERT_NE(topology.Find(LaneId{kPod, 9}), nullptr);
+    EXPECT_FALSE(topology.Find(LaneId{kPod, 9})->domain);
+    EXPECT_FALSE(topology.Find(LaneId{kPod, 9})->interface);
+    EXPECT_TRUE(topology.Find(LaneId{kPod, 10})->domain);
+    EXPECT_TRUE(topology.Find(LaneId{kOtherPod, 9})->domain);
+  }
 }
 
 TEST_F(Bridging, EachVlanOfAPortIsALaneOfItsDomain) {
@@ -168,15 +210,15 @@ TEST_F(Bridging, AVlanThatDoesNotForwardAtAPortHasNoLaneThere) {
 }
 
 TEST_F(Bridging, AVlanDeviceMayBeThePortOfABridge) {
-  netlink::Link& vlan = AddLink(70, "pf0vf0.5");
-  vlan.kind = "vlan";
-  vlan.lower = kPod;
+  netlink::Link& vlan = AddVlan(70, "pf0vf0.5", kPod, 5);
   vlan.master = kBridge;
-  vlan.vlan = {.id = 5, .protocol = 0x8100, .maps_egress_priority = false};
   Join(70);
-  const Topology topology = MakeTopology();
+  Topology topology = MakeTopology();
   EXPECT_EQ(topology.Find(LaneId{kPod, 5})->bridge_port, 70u);
   EXPECT_EQ(topology.LeavesBy(70, {kBridge, 0}), (LaneId{kPod, 5}));
+  vlan.vlan->maps_egress_priority = true;
+  topology = MakeTopology();
+  EXPECT_EQ(topology.LeavesBy(70, {kBridge, 0}), std::nullopt) << "its tags are the kernel's to make";
 }
 
 TEST_F(Bridging, APortThatDoesNotForwardHasNoLanes) {
@@ -195,6 +237,37 @@ TEST_F(Bridging, AFrameGoesToThePortOfItsStation) {
   EXPECT_EQ(answer.dependencies.stations, (std::vector<flow::StationKey>{{kBridge, 0, kOtherMac}}));
   EXPECT_EQ(answer.sender, (flow::StationKey{kBridge, 0, kPodMac}));
   EXPECT_TRUE(answer.sender_reason.empty());
+}
+
+TEST_F(Bridging, ATagIsHandedOn) {
+  question.miss.vlan = 7;
+  question.miss.vlan_priority = 3;
+  const flow::Answer answer = Ask();
+  EXPECT_EQ(answer.verdict, Verdict::kForward) << answer.reason.text;
+  EXPECT_EQ(answer.adjacency.egress, kOtherPod);
+  EXPECT_EQ(answer.adjacency.vlan, 7);
+}
+
+TEST_F(Bridging, ASecondTagStaysInSoftware) {
+  netlink::Link& vlan = AddVlan(70, "pf0vf1.5", kOtherPod, 5);
+  vlan.master = kBridge;
+  Join(70);
+  Learn(kOtherMac, 70);
+  EXPECT_EQ(Ask().adjacency.vlan, 5);
+  question.miss.vlan = 7;
+  ExpectSoftware(Why::kSecondTag);
+}
+
+TEST_F(Bridging, ATagThatIsMadeAnewStaysInSoftware) {
+  for (const auto& [ifindex, port] : {std::pair<std::uint32_t, std::uint32_t>{70, kPod}, {71, kOtherPod}}) {
+    netlink::Link& vlan = AddVlan(ifindex, port == kPod ? "pf0vf0.5" : "pf0vf1.5", port, 5);
+    vlan.master = kBridge;
+    Join(ifindex);
+  }
+  Learn(kPodMac, 70);
+  Learn(kOtherMac, 71);
+  question.miss.vlan = 5;
+  ExpectSoftware(Why::kVlanPriority);
 }
 
 TEST_F(Bridging, WithTheTagThatItsVlanHasThere) {
