@@ -48,7 +48,9 @@ Auditor::Auditor(const AuditSettings& settings, flow::Pipeline& pipeline, offloa
       backend_(backend),
       host_(host),
       registry_(registry),
-      rounds_(registry.AddCounter("dpuflow_audit_rounds_total", "Complete rounds of the audit.")) {}
+      rounds_(registry.AddCounter("dpuflow_audit_rounds_total", "Complete rounds of the audit.")),
+      cpu_(registry.AddCounter("dpuflow_audit_cpu_microseconds_total",
+                               "Processor time that rounds of the audit took.")) {}
 
 // ---- rounds and verifications ---------------------------------------------------------------------------------------
 
@@ -78,16 +80,24 @@ std::size_t Auditor::StepsLeft(const Run& run) const {
 void Auditor::OnTick(TimePoint now) {
   WriteLostAgain();
   if (settings_.period.count() == 0) return;
-  if (!round_ && now >= next_step_) {
+  const auto due = [&] { return now >= next_step_ && now >= paid_at_; };
+  if (!round_ && due()) {
     round_ = Begin(false, now, nullptr);
     next_step_ = now;
     pause_ = nanoseconds(settings_.period) / std::max<std::size_t>(1, StepsLeft(runs_.at(*round_)));
   }
-  for (int step = 0; step < kStepsPerTick && round_ && now >= next_step_; ++step) {
+  for (int step = 0; step < kStepsPerTick && round_ && due(); ++step) {
     const nanoseconds cpu = Step(*round_);
-    next_step_ = std::max(next_step_ + pause_, now + cpu * 100 / settings_.cpu_percent);
+    next_step_ += pause_;
+    Charge(cpu, now);
     FinishIfDone(*round_, now);
   }
+}
+
+// What a round has cost is paid for by waiting: it is its share of that time.
+void Auditor::Charge(nanoseconds cpu, TimePoint now) {
+  cpu_.Add(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(cpu).count()));
+  paid_at_ = std::max(paid_at_, now) + cpu * 100 / settings_.cpu_percent;
 }
 
 void Auditor::Advance(TimePoint now) {
@@ -141,7 +151,7 @@ void Auditor::FinishIfDone(Token token, TimePoint now) {
 
 // What depends on the news is being asked about already, as if it had been announced.
 void Auditor::OnTables(const AuditedTables& tables, TimePoint now) {
-  if (round_) next_step_ = std::max(next_step_, now + tables.cpu * 100 / settings_.cpu_percent);
+  if (round_) Charge(tables.cpu, now);
   for (auto& [token, run] : runs_) {
     if (token > tables.id || run.tables != Run::Tables::kAsked) continue;
     run.tables = Run::Tables::kKnown;
@@ -180,7 +190,7 @@ void Auditor::OnAudited(offload::Audited report, TimePoint now) {
     log::Limited("audit", log::Level::kWarning, {{"ERRNO", report.error->code}}, "the audit cannot read a port: {}",
                  *report.error);
   }
-  if (report.token == round_) next_step_ = std::max(next_step_, now + report.cpu * 100 / settings_.cpu_percent);
+  if (report.token == round_) Charge(report.cpu, now);
   FinishIfDone(report.token, now);
   if (!runs_.empty()) host_.AuditGoesOn();
 }

@@ -136,6 +136,7 @@ class Auditor {
   void WriteLostAgain();
   void Tell(const AuditDifference& difference);
   void Note(Run& run, AuditDifference difference);
+  void Charge(std::chrono::nanoseconds cpu, TimePoint now);
   [[nodiscard]] bool IsStray(const offload::Difference& difference) const;
   [[nodiscard]] std::size_t StepsLeft(const Run& run) const;
 
@@ -145,10 +146,12 @@ class Auditor {
   AuditHost& host_;
   metrics::Registry& registry_;
   metrics::Counter& rounds_;
+  metrics::Counter& cpu_;
   std::map<Token, Run> runs_;
   Token last_token_ = 0;
-  std::optional<Token> round_;  // the run that is the present round; all others are verifications
-  TimePoint next_step_;
+  std::optional<Token> round_;        // the run that is the present round; all others are verifications
+  TimePoint next_step_;               // when the round is to go on by its period
+  TimePoint paid_at_;                 // ... and by its share of the processor
   std::chrono::nanoseconds pause_{};  // between two steps of the round
   std::optional<Round> last_round_;
 };
