@@ -141,6 +141,7 @@ volatile std::sig_atomic_t stopped = 0;
 }  // namespace
 
 int Send(const SendOptions& options) {
+  StayOnThisProcessor();
   Sender sender(options);
   std::signal(SIGTERM, [](int) { stopped = 1; });
   Schedule schedule(options.rate);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <sched.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -64,5 +65,14 @@ class Schedule {
   std::uint64_t begin_ns_;
   std::uint64_t late_max_ns_ = 0;
 };
+
+// The calling thread stays on the processor that it runs on. What it sends waits for its receiver in a queue per processor,
+// and a sender that the scheduler moves to another one overtakes its own packets.
+inline void StayOnThisProcessor() {
+  cpu_set_t here;
+  CPU_ZERO(&here);
+  CPU_SET(Check(sched_getcpu(), "sched_getcpu"), &here);
+  Check(sched_setaffinity(0, sizeof(here), &here), "sched_setaffinity");
+}
 
 }  // namespace labtraffic
