@@ -96,12 +96,13 @@ void Pipeline::OnMiss(const Miss& miss, TimePoint seen, TimePoint now) {
   ++counters_.misses_by_port[miss.port];
   const Port& settings = port->second.port;
   const Lane* lane = settings.Find(miss.vlan);
-  const bool is_ip = miss.ethertype == kEthertypeIpv4 || (miss.ethertype == kEthertypeIpv6 && settings.ipv6);
+  const bool routed = lane != nullptr && lane->Routes(miss.destination_mac);
+  const bool is_v6 = miss.ethertype == kEthertypeIpv6;
+  const bool is_ip = miss.ethertype == kEthertypeIpv4 || (is_v6 && (settings.ipv6 || !routed));
   if (lane == nullptr || !is_ip) {
     ++counters_.misses_not_supported;
     return;
   }
-  const bool routed = lane->Routes(miss.destination_mac);
   if (!routed && !lane->bridged) {
     ++counters_.misses_not_for_router;
     return;

@@ -52,9 +52,11 @@ void Pipeline::MarkDirty(Flow& flow) {
   const Port& settings = port->second.port;
   const Lane* lane = settings.Find(flow.match.vlan);
   if (flow.match.table == Table::kGuard) return;
-  if (lane == nullptr || (flow.match.ethertype == kEthertypeIpv6 && !settings.ipv6)) return Leave(flow);
+  if (lane == nullptr) return Leave(flow);
   if (!StandsIn(flow.match.table, settings.form)) return Leave(flow);
   const bool to_router = lane->Routes(flow.match.destination_mac);
+  const bool not_forwarded = flow.match.ethertype == kEthertypeIpv6 && !settings.ipv6;
+  if (not_forwarded && (!lane->bridged || to_router || IsRouted(flow.match))) return Leave(flow);
   switch (flow.match.table) {
     case Table::kGuard:
       return;

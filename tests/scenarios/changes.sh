@@ -78,13 +78,7 @@ changes_network() {
   address6 pod0 "$POD6/64" vf0
   in_ns pod0 ip -6 route add default via "$POD_GATEWAY6"
 
-  in_ns tor sysctl -qw net.ipv6.conf.all.forwarding=1 net.ipv6.conf.all.keep_addr_on_down=1
-  address6 tor 2001:db8:ff::2/64 wire0
-  address6 tor 2001:db8:200::1/64 ext0
-  address6 ext 2001:db8:200::2/64 eth0
-  address6 ext "$EXT6/128" lo
-  in_ns ext ip -6 route add default via 2001:db8:200::1
-  in_ns tor ip -6 route add "$EXT6" via 2001:db8:200::2
+  tor_leads_to_ext6
   tor_knows_the_way
 
   namespace_add second
@@ -107,6 +101,17 @@ changes_network() {
   meet tor_router
   meet second_router
   meet host_router
+}
+
+# tor_leads_to_ext6: as the network's tor_add has it lead there by IPv4.
+tor_leads_to_ext6() {
+  in_ns tor sysctl -qw net.ipv6.conf.all.forwarding=1 net.ipv6.conf.all.keep_addr_on_down=1
+  address6 tor 2001:db8:ff::2/64 wire0
+  address6 tor 2001:db8:200::1/64 ext0
+  address6 ext 2001:db8:200::2/64 eth0
+  address6 ext "$EXT6/128" lo
+  in_ns ext ip -6 route add default via 2001:db8:200::1
+  in_ns tor ip -6 route add "$EXT6" via 2001:db8:200::2
 }
 
 # tor_knows_the_way: to the pod. It never asks for the DPU's MAC: its questions would tell the DPU its own.
@@ -142,7 +147,7 @@ meet() {
 # ---- where packets come out ------------------------------------------------------------------------------------------
 
 declare -A places=() # of each, the directory of its namespace's counters
-declare -A came=()   # packets by place and family ("tor6"), when they were last read
+declare -A came=([second4]=0 [second6]=0)   # packets by place and family ("tor6"), when they were last read
 in_hardware=()       # by family: whether its entry was in hardware, when that was last read
 
 # count_place NAMESPACE: the packets that it forwards are counted. The kernel's own counters are read without starting a

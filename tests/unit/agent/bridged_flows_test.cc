@@ -52,6 +52,30 @@ TEST_F(BridgedFlows, AFrameToAnotherStationHasTwoEntries) {
   EXPECT_EQ(world.Entries(Table::kL3), 0u);
 }
 
+TEST_F(BridgedFlows, OfIpv6WhereTheMachineDoesNotForwardItAFrameIsBridgedAllTheSame) {
+  const auto send = [&](const MacAddress& mac) {
+    Miss miss = world.MissTo(IpAddress::V6({0x20, 0x01, 0x0d, 0xb8}));
+    miss.source = IpAddress::V6({0x20, 0x01, 0x0d, 0xb8, 1});
+    miss.ethertype = kEthertypeIpv6;
+    miss.destination_mac = mac;
+    world.pipeline.OnMiss(miss, world.now);
+    world.Run();
+  };
+  world.Route(IpAddress::V6({0x20, 0x01, 0x0d, 0xb8}));
+  send(World::kPodRouterMac);
+  EXPECT_EQ(EntryFor(World::kPodRouterMac), nullptr);
+  send(kOtherMac);
+  ASSERT_NE(EntryFor(kOtherMac), nullptr);
+  SetPort([](Port& port) { port.lanes[0].martians.clear(); });
+  EXPECT_NE(EntryFor(kOtherMac), nullptr) << "still";
+  SetPort([](Port& port) { port.ipv6 = true; });
+  send(World::kPodRouterMac);
+  EXPECT_NE(EntryFor(World::kPodRouterMac), nullptr);
+  SetPort();
+  EXPECT_EQ(EntryFor(World::kPodRouterMac), nullptr);
+  EXPECT_NE(EntryFor(kOtherMac), nullptr);
+}
+
 TEST_F(BridgedFlows, AFrameToTheGatewayIsRouted) {
   world.Route(World::kServer);
   SendTo(World::kPodRouterMac);
