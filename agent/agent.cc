@@ -257,6 +257,10 @@ void Agent::Apply(const flow::Change& change, TimePoint now) {
     everything_changed_ = true;
   } else {
     pipeline_.OnChange(change, now);
+    // A VLAN device may be the port of a bridge, and flows know the port of the switch below it.
+    const auto* changed = std::get_if<flow::LinkChanged>(&change);
+    const netlink::Link* link = changed == nullptr ? nullptr : links_.Find(changed->ifindex);
+    if (link != nullptr && link->vlan && link->lower != 0) pipeline_.OnChange(flow::LinkChanged{link->lower}, now);
   }
 }
 

@@ -24,7 +24,7 @@ constexpr std::size_t kDifferencesTold = 1000;  // in one report; all are counte
 std::string InWords(const flow::Answer& answer, const flow::Flow& flow) {
   if (answer.source == flow::SourceVerdict::kInvalid) return "nothing: the source is not valid";
   if (answer.verdict != flow::Answer::Verdict::kForward) return fmt::format("nothing: {}", answer.reason.text);
-  return offload::InWords(offload::ToFilter({flow.match, flow::RouteTo{answer.adjacency}}, flow.id, flow.section));
+  return offload::InWords(offload::ToFilter({flow.match, flow::Pipeline::ActionOf(answer)}, flow.id, flow.section));
 }
 
 std::string InWords(const std::optional<netlink::InstalledFilter>& found) {

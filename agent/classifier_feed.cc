@@ -42,7 +42,7 @@ ClassifierView ViewOf(const PortManager& ports, const kernel::ForwardPath& forwa
     };
     const bool port_needs_stack = needs_stack(ifindex, slot.info.link.name);
     for (const kernel::LaneView& lane : ports.topology().OnPort(ifindex)) {
-      if (!lane.interface && !lane.domain) continue;
+      if (lane.leads_nowhere()) continue;
       IngressEntry& ingress = view.ingresses[{ifindex, lane.id.vlan}];
       ingress.stack_only = port_needs_stack;
       // What enters by a bridge is the stack's, because the bridge learns from it.

@@ -103,6 +103,10 @@ Verdict JudgePath(const flow::Miss& packet, const PathAnswer& path, const Explai
 Verdict Classify(const flow::Miss& packet, const std::optional<Insight>& kernel, const ExplainContext& context) {
   if (!IsUsable(context.decision.ports, packet.port)) return DPUFLOW_VERDICT_NOT_A_PORT;
   const kernel::LaneView* lane = context.decision.topology.Find(packet.lane());
+  // The classifier does not know of lanes that lead nowhere.
+  if (lane != nullptr && lane->leads_nowhere()) {
+    lane = context.decision.topology.Find(flow::LaneId{packet.port, flow::kAnyVlan});
+  }
   if (lane == nullptr) return DPUFLOW_VERDICT_VLAN;
   if (!lane->interface) return DPUFLOW_VERDICT_BRIDGED;
   if (const Verdict verdict = JudgeHeaders(packet); verdict != DPUFLOW_VERDICT_FORWARDED) return verdict;
@@ -284,12 +288,12 @@ bool RefusedByHeaders(Explanation& explanation, const ExplainContext& context) {
   const flow::Miss& packet = explanation.packet;
   const kernel::LaneView* lane = context.decision.topology.Find(packet.lane());
   const std::string& port = context.port.info.link.name;
-  if (lane != nullptr && !lane->interface && lane->domain) {
+  if (lane != nullptr && lane->domain && !lane->interface) {
     Refuse(explanation, fmt::format("routing has no interface where {} is bridged: frames go by their MAC", port),
            "bridge fdb show br " + context.links.Name(lane->domain->bridge));
     return true;
   }
-  if (lane == nullptr || !lane->interface) {
+  if (lane == nullptr || lane->leads_nowhere()) {
     Refuse(explanation, fmt::format("{} has no VLAN device with id {} that is up", port, packet.vlan),
            fmt::format("ip link add link {} name {}.{} type vlan id {}", port, port, packet.vlan, packet.vlan));
     return true;

@@ -207,7 +207,11 @@ void Pipeline::OnAnswer(const Answer& answer, TimePoint now) {
     // Only a packet brings back what is on its way out.
   } else if (flow->match.table == Table::kL2Source) {
     // It stands as long as what it says is so. A packet brings it back.
-    if (RefusesSender(flow->match, answer)) Leave(*flow);
+    if (RefusesSender(flow->match, answer)) {
+      Leave(*flow);
+    } else if (flow->dependencies.sender != answer.sender) {
+      SetSender(*flow, answer.sender);  // its lane is a bridge's now, or was
+    }
   } else if (IsRouted(flow->match) == answer.bridged) {
     Leave(*flow);  // what was bridged is routed now, or the other way around
   } else if (refused_source) {
@@ -350,14 +354,17 @@ void Pipeline::EnsureWay(const Lane& lane, const Miss& miss, const std::optional
     flow.answered = true;
     flow.active = now;
     flow.miss = miss;
-    if (sender && VouchesForSender(rule.match.table)) {
-      Dependencies dependencies;
-      dependencies.stations = {*sender};
-      dependencies.sender = sender;
-      table_.SetDependencies(flow, std::move(dependencies));
-    }
+    if (sender && VouchesForSender(rule.match.table)) SetSender(flow, sender);
     if (!flow.wanted) Want(flow, rule, now);
   }
+}
+
+// All that an entry of L2 source depends on.
+void Pipeline::SetSender(Flow& flow, const std::optional<StationKey>& sender) {
+  Dependencies dependencies;
+  if (sender) dependencies.stations = {*sender};
+  dependencies.sender = sender;
+  table_.SetDependencies(flow, std::move(dependencies));
 }
 
 // What says that the packet's sender is where it is: an entry on the way, or else the packet's own.

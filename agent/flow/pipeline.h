@@ -120,6 +120,8 @@ class Pipeline {
   bool Evict(FlowId id, TimePoint began);
   // The flow is asked about again.
   void AskAgain(FlowId id);
+  // What an entry does where the kernel answers so.
+  [[nodiscard]] static Action ActionOf(const Answer& answer);
   // The kernel has been asked on behalf of an audit.
   void NoteAudited(FlowId id);
   [[nodiscard]] std::vector<Surprise> TakeSurprises() { return std::exchange(surprises_, {}); }
@@ -197,9 +199,9 @@ class Pipeline {
   Flow* ReshapeBridged(const Answer& answer, TimePoint now);
   // What leads a packet to its own entry (form.h). `sender` as in Answer: nothing where the packet is no bridge's.
   void EnsureWay(const Lane& lane, const Miss& miss, const std::optional<StationKey>& sender, TimePoint now);
+  void SetSender(Flow& flow, const std::optional<StationKey>& sender);
   [[nodiscard]] bool LeadsOn(const Lane& lane, const Miss& miss) const;
   [[nodiscard]] Reason WhyNot(const Flow& flow, const PortState& state, const Answer& answer, TimePoint now) const;
-  [[nodiscard]] static Action ActionOf(const Answer& answer);
   void Refused(Flow& flow, const Error& error, TimePoint now);
   void Explain(Flow& flow, Reason reason);  // why it is not in hardware; counted where it is news
   // pipeline_changes.cc

@@ -61,6 +61,7 @@ void Pipeline::MarkDirty(Flow& flow) {
     case Table::kGuard:
       return;
     case Table::kL2Source:
+      if (!lane->bridged && !lane->routed) return Leave(flow);
       // A lane has one shape or the other.
       if (flow.match.source.has_value() != lane->ChecksSource(flow.match.ethertype)) {
         return Leave(flow);

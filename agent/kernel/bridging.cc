@@ -95,6 +95,11 @@ void JudgeSender(flow::Answer& answer, const DecisionContext& context) {
   const LaneView* lane = context.topology.Find(miss.lane());
   if (lane == nullptr || !lane->domain) return;
   answer.sender = flow::StationKey{lane->domain->bridge, lane->domain->vlan, miss.source_mac};
+  if (miss.source_mac.is_multicast() || miss.source_mac.is_zero()) {
+    answer.sender_reason = {Why::kStation,
+                            fmt::format("the bridge drops frames from {}, which is nobody's", miss.source_mac)};
+    return;
+  }
   const netlink::BridgePort* port = context.bridges.Port(lane->bridge_port);
   if (port == nullptr || (!port->learning && !port->locked)) return;
   const netlink::FdbEntry* entry = context.bridges.Find(*answer.sender);

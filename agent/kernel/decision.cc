@@ -106,14 +106,17 @@ struct KeyNeeds {
 };
 
 // Whether frames that leave by this interface may have a tag. A port of a bridge may be a VLAN device.
-bool MayTag(const L3Interface& interface) { return !interface.lane || interface.lane->vlan != flow::kUntagged; }
+bool MayTag(const L3Interface& interface, const Topology& topology) {
+  if (interface.lane) return interface.lane->vlan != flow::kUntagged;
+  return interface.tag != flow::kUntagged || topology.TagsIn(*interface.domain);
+}
 
 // What stands in the tag of a packet that leaves by one of these paths, while hardware only rewrites its VLAN id.
 void AddVlanPriority(KeyNeeds& needs, const flow::Miss& miss, const std::vector<netlink::NextHop>& paths,
                      const Topology& topology) {
   for (const netlink::NextHop& hop : paths) {
     const L3Interface* egress = topology.Find(hop.ifindex);
-    if (egress == nullptr || !MayTag(*egress)) continue;
+    if (egress == nullptr || !MayTag(*egress, topology)) continue;
     if (miss.vlan != flow::kUntagged) needs.fields |= flow::kFieldVlanPriority;
     if (egress->maps_egress_priority) {
       needs.objection = {Why::kVlanPriority, fmt::format("{} maps priorities to its tags (ip -d link show dev {})",

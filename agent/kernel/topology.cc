@@ -43,27 +43,24 @@ const netlink::BridgeVlan* PvidOf(const netlink::BridgePort& port) {
 }  // namespace
 
 Topology::Topology(const std::vector<std::uint32_t>& ports, const LinkMirror& links, const BridgeMirror& bridges) {
-  // The kernel looks for a VLAN device before it gives a frame to a bridge (__netif_receive_skb_core).
-  std::vector<std::pair<const netlink::Link*, flow::LaneId>> below;  // what may be a port of a bridge
-  for (const auto& [ifindex, link] : links.all()) {
-    if (std::ranges::find(ports, link.lower) == ports.end() || !IsUsableVlan(link)) continue;
-    const flow::LaneId lane{link.lower, link.vlan->id};
-    if (IsRouted(link, links)) AddRouted(link, lane, links);
-    below.emplace_back(&link, lane);
-  }
-  for (const std::uint32_t port : ports) {
-    const netlink::Link* link = links.Find(port);
-    if (link == nullptr) continue;
-    if (IsRouted(*link, links)) AddRouted(*link, {port, flow::kUntagged}, links);
-    below.emplace_back(link, flow::LaneId{port, flow::kUntagged});
-  }
-  for (const auto& [link, lane] : below) {
-    const netlink::BridgePort* port = bridges.Port(link->ifindex);
+  const auto add = [&](const netlink::Link& link, const flow::LaneId& lane) {
+    if (IsRouted(link, links)) return AddRouted(link, lane, links);
+    const netlink::BridgePort* port = bridges.Port(link.ifindex);
     const netlink::Link* bridge = port == nullptr ? nullptr : links.Find(port->bridge);
     const bool forwards = bridge != nullptr && bridge->is_up() && port->state == BR_STATE_FORWARDING;
-    if (forwards && port->bridge != port->ifindex) AddBridged(*port, *link, *bridge, lane, bridges);
+    if (forwards && port->bridge != port->ifindex) AddBridged(*port, link, *bridge, lane, bridges);
+  };
+  // The kernel looks for a VLAN device before it gives a frame to a bridge (__netif_receive_skb_core). One that is down, or has
+  // no use for it, takes it all the same: its lane has nothing above it.
+  for (const auto& [ifindex, link] : links.all()) {
+    if (std::ranges::find(ports, link.lower) == ports.end() || !IsVlan(link)) continue;
+    const flow::LaneId lane{link.lower, link.vlan->id};
+    if (link.is_up()) add(link, lane);
+    if (bridges.Port(link.lower) != nullptr) lanes_.emplace(lane, LaneView{lane, std::nullopt, std::nullopt, 0});
   }
-  ExceptVlanDevices(links);
+  for (const std::uint32_t port : ports) {
+    if (const netlink::Link* link = links.Find(port)) add(*link, {port, flow::kUntagged});
+  }
   AddBridgeInterfaces(links, bridges);
 }
 
@@ -103,15 +100,6 @@ void Topology::AddBridged(const netlink::BridgePort& port, const netlink::Link& 
     } else if (is_trunk) {
       leave_by({lane.port, vlan.id}, domain);
     }
-  }
-}
-
-// A VLAN device takes its frames away from the bridge of the port below, whatever becomes of them then.
-void Topology::ExceptVlanDevices(const LinkMirror& links) {
-  for (const auto& [ifindex, link] : links.all()) {
-    if (!IsVlan(link) || !lanes_.contains({link.lower, flow::kAnyVlan})) continue;
-    const flow::LaneId lane{link.lower, link.vlan->id};
-    lanes_.emplace(lane, LaneView{lane, std::nullopt, std::nullopt, 0});
   }
 }
 
@@ -189,6 +177,11 @@ const L3Interface* Topology::Find(std::uint32_t ifindex) const {
 std::optional<flow::LaneId> Topology::LeavesBy(std::uint32_t bridge_port, const BridgeDomain& domain) const {
   const auto found = ways_out_.find({bridge_port, domain});
   return found == ways_out_.end() ? std::nullopt : std::optional(found->second);
+}
+
+bool Topology::TagsIn(const BridgeDomain& domain) const {
+  return std::ranges::any_of(
+      ways_out_, [&](const auto& way) { return way.first.second == domain && way.second.vlan != flow::kUntagged; });
 }
 
 std::vector<LaneView> Topology::OnPort(std::uint32_t port) const {

@@ -54,7 +54,8 @@ struct L3Interface {
   bool operator==(const L3Interface&) const = default;
 };
 
-// A lane, with all that is above it. With nothing above it, its packets are the kernel's, though others of any VLAN are not.
+// A lane, with all that is above it. With nothing above it, its packets are the kernel's: a VLAN device takes them away from the
+// bridge that its port is in.
 struct LaneView {
   flow::LaneId id;
   std::optional<L3Interface> interface;  // at which packets to its MAC enter; none: they are bridged or nothing
@@ -65,6 +66,7 @@ struct LaneView {
   [[nodiscard]] std::uint16_t TagInside(std::uint16_t vlan) const {
     return domain && domain->vlan == 0 && bridge_port == id.port ? vlan : flow::kUntagged;
   }
+  [[nodiscard]] bool leads_nowhere() const { return !interface && !domain; }
   bool operator==(const LaneView&) const = default;
 };
 
@@ -81,6 +83,8 @@ class Topology {
   // The lane by which frames of a domain leave at a port of the bridge; nothing where they do not, or where it is no port
   // of the switch.
   [[nodiscard]] std::optional<flow::LaneId> LeavesBy(std::uint32_t bridge_port, const BridgeDomain& domain) const;
+  // Whether frames of a domain leave with a tag anywhere.
+  [[nodiscard]] bool TagsIn(const BridgeDomain& domain) const;
   // The lanes of one port, by VLAN id; that of any VLAN and the untagged last.
   [[nodiscard]] std::vector<LaneView> OnPort(std::uint32_t port) const;
   [[nodiscard]] const std::map<std::uint32_t, L3Interface>& interfaces() const { return interfaces_; }
@@ -91,7 +95,6 @@ class Topology {
   void AddRouted(const netlink::Link& link, const flow::LaneId& lane, const LinkMirror& links);
   void AddBridged(const netlink::BridgePort& port, const netlink::Link& link, const netlink::Link& bridge,
                   const flow::LaneId& lane, const BridgeMirror& bridges);
-  void ExceptVlanDevices(const LinkMirror& links);
   void AddBridgeInterfaces(const LinkMirror& links, const BridgeMirror& bridges);
   void AddTagged(const L3Interface& interface);
 

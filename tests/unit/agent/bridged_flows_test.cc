@@ -76,6 +76,28 @@ TEST_F(BridgedFlows, OfIpv6WhereTheMachineDoesNotForwardItAFrameIsBridgedAllTheS
   EXPECT_NE(EntryFor(kOtherMac), nullptr);
 }
 
+TEST_F(BridgedFlows, ALaneThatLeadsNowhereHasNoEntries) {
+  SendTo(kOtherMac);
+  ASSERT_EQ(world.Entries(Table::kL2Source), 1u);
+  SetPort([](Port& port) { port.lanes[0].bridged = port.lanes[0].routed = false; });
+  EXPECT_EQ(world.Entries(Table::kL2Source), 0u);
+  EXPECT_EQ(world.Entries(Table::kL2Destination), 0u);
+}
+
+TEST_F(BridgedFlows, ASourceWhoseLaneBecomesABridgesFollowsItsStation) {
+  world.stations.clear();
+  SetPort([](Port& port) { port.lanes[0].bridged = false; });
+  world.Route(World::kServer);
+  SendTo(World::kPodRouterMac);
+  ASSERT_EQ(world.Entries(Table::kL2Source), 1u);
+  world.stations = {World::kPodMac};
+  SetPort();
+  EXPECT_EQ(world.Entries(Table::kL2Source), 1u) << "the bridge knows the station";
+  world.stations = {kStranger};
+  Learned(World::kPodMac);
+  EXPECT_EQ(world.Entries(Table::kL2Source), 0u);
+}
+
 TEST_F(BridgedFlows, AFrameToTheGatewayIsRouted) {
   world.Route(World::kServer);
   SendTo(World::kPodRouterMac);

@@ -170,6 +170,16 @@ TEST_F(Bridging, AVlanDeviceOnAPortTakesItsTagAwayFromTheBridge) {
   }
 }
 
+TEST_F(Bridging, AVlanDeviceOnAPortTakesItsVlanAwayFromABridgeThatLooksAtVlansToo) {
+  FilterVlans();
+  AddVlan(70, "pf0vf1.10", kOtherPod, 10).flags = 0;
+  const Topology topology = MakeTopology();
+  ASSERT_NE(topology.Find(LaneId{kOtherPod, 10}), nullptr);
+  EXPECT_TRUE(topology.Find(LaneId{kOtherPod, 10})->leads_nowhere());
+  EXPECT_EQ(topology.LeavesBy(kOtherPod, {kBridge, 10}), (LaneId{kOtherPod, 10})) << "frames leave as before";
+  EXPECT_TRUE(topology.Find(LaneId{kOtherPod, kUntagged})->domain);
+}
+
 TEST_F(Bridging, EachVlanOfAPortIsALaneOfItsDomain) {
   FilterVlans();
   const Topology topology = MakeTopology();
@@ -237,6 +247,15 @@ TEST_F(Bridging, AFrameGoesToThePortOfItsStation) {
   EXPECT_EQ(answer.dependencies.stations, (std::vector<flow::StationKey>{{kBridge, 0, kOtherMac}}));
   EXPECT_EQ(answer.sender, (flow::StationKey{kBridge, 0, kPodMac}));
   EXPECT_TRUE(answer.sender_reason.empty());
+}
+
+TEST_F(Bridging, NoFrameFromAGroupsMac) {
+  bridge_ports[kPod].learning = false;
+  EXPECT_TRUE(Ask().sender_reason.empty());
+  question.miss.source_mac = *MacAddress::Parse("01:00:5e:00:00:01");
+  EXPECT_FALSE(Ask().sender_reason.empty());
+  question.miss.source_mac = {};
+  EXPECT_FALSE(Ask().sender_reason.empty());
 }
 
 TEST_F(Bridging, ATagIsHandedOn) {
