@@ -182,10 +182,11 @@ int dpuflow_class(struct __sk_buff* skb) {
   if (!ingress && packet.key.vlan != DPUFLOW_UNTAGGED) verdict = DPUFLOW_VERDICT_VLAN;
   if (ingress) {
     verdict = parse(skb, ingress, &packet);
-    if (verdict == DPUFLOW_VERDICT_FORWARDED) verdict = judge(skb, &packet, ingress, &path);
-    if (packet.family == FAMILY_IPV6 && forwards_by_lookup(verdict) && verdict != DPUFLOW_VERDICT_BRIDGED &&
-        !(set->flags & DPUFLOW_SETTING_IPV6))
-      verdict = DPUFLOW_VERDICT_FORWARDING_DISABLED;
+    if (verdict == DPUFLOW_VERDICT_FORWARDED) {
+      verdict = judge(skb, &packet, ingress, &path);
+      if (packet.family == FAMILY_IPV6 && forwards_by_lookup(verdict) && !(set->flags & DPUFLOW_SETTING_IPV6))
+        verdict = DPUFLOW_VERDICT_FORWARDING_DISABLED;
+    }
   }
   if (verdict == DPUFLOW_VERDICT_FORWARDED && (set->flags & stack_only_flag(packet.family)))
     verdict = DPUFLOW_VERDICT_STACK_ONLY;

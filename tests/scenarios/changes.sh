@@ -147,7 +147,8 @@ meet() {
 # ---- where packets come out ------------------------------------------------------------------------------------------
 
 declare -A places=() # of each, the directory of its namespace's counters
-declare -A came=([second4]=0 [second6]=0)   # packets by place and family ("tor6"), when they were last read
+# Packets by place and family ("tor6"), when they were last read. Not every network has a second router.
+declare -A came=([second4]=0 [second6]=0)
 in_hardware=()       # by family: whether its entry was in hardware, when that was last read
 
 # count_place NAMESPACE: the packets that it forwards are counted. The kernel's own counters are read without starting a

@@ -8,7 +8,8 @@ With seed // 6 odd the switch has a second uplink, on an eswitch of its own (p1)
 
 Two to six pods are behind representors with addresses, or four to six where there is a bridge: it takes pods 1 to 3, with
 the gateways on it. VLANs are devices at pod 0's port and at the uplink; with a bridge that does not look at VLANs, one is a
-port of the bridge, too, and the bridge hands on the tags of another, which a device on it routes for. The far sides have devices for all ids, and answer with all of their addresses at each.
+port of the bridge, too, and the bridge hands on the tags of another, which a device on it routes for. The far sides have
+devices for all ids, and answer with all of their addresses at each.
 
     differential_world.py SEED      prints how many pods and uplinks that is
 """
