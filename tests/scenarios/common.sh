@@ -46,6 +46,13 @@ software_packets() {
   switch_total ".ports.\"$1\" | .missed + .trapped"
 }
 
+# ttl_trapped PORT: IPv4 packets whose TTL ends here, that the guards of the port sent up. Nothing else is counted, as the
+# port's own trapped packets would (ARP, ND, reports of multicast listeners).
+ttl_trapped() {
+  switch_rules "$GUARDS | select(.port == \"$1\" and .match.ip_ttl and .match.eth_type.value == \"0x800\") | .packets" |
+    gojq -s 'add'
+}
+
 # hardware_carries PORT, software_carries PORT: returns when it has forwarded some more packets that entered there.
 hardware_carries() {
   local before
