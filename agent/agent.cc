@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/agent.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <cerrno>
+#include <map>
 #include <set>
 #include <utility>
 #include <variant>
@@ -23,7 +22,6 @@ constexpr std::size_t kMissesPerTurn = 1024;
 constexpr std::size_t kQuestionsPerTurn = 256;
 constexpr std::size_t kOperationsPerTurn = 256;
 
-constexpr std::size_t kNewsTold = 5;       // of what differs in a table that was read once more
 constexpr milliseconds kAuditSync{10000};  // how long an audit waits for the agent to come into step
 
 constexpr std::size_t kKernelQueue = 1024;  // batches from the watcher; full: it waits, and the kernel keeps the rest
@@ -53,24 +51,6 @@ flow::Miss MissOf(const MissEvent& event) {
   return miss;
 }
 
-// What has changed, to tell people.
-std::string InWords(const flow::Change& change, const kernel::LinkMirror& links) {
-  struct Visitor {
-    const kernel::LinkMirror& links;
-    std::string operator()(const flow::RouteChanged& route) const { return ToString(route.destination); }
-    std::string operator()(const flow::NexthopChanged& nexthop) const { return fmt::format("nexthop {}", nexthop.id); }
-    std::string operator()(const flow::NeighChanged& neigh) const {
-      return fmt::format("{} at {}", neigh.key.address, links.Name(neigh.key.ifindex));
-    }
-    std::string operator()(const flow::StationChanged& station) const {
-      return fmt::format("{} at {}", station.key.mac, links.Name(station.key.bridge));
-    }
-    std::string operator()(const flow::LinkChanged& link) const { return links.Name(link.ifindex); }
-    std::string operator()(const flow::EverythingChanged&) const { return "all"; }
-  };
-  return std::visit(Visitor{links}, change);
-}
-
 }  // namespace
 
 struct Agent::Counters {
@@ -81,13 +61,6 @@ struct Agent::Counters {
         troubles(registry.AddCounter("dpuflow_netlink_failures_total", "Reads from the kernel that failed.")),
         sweeps(registry.AddCounter("dpuflow_sweeps_total", "Times that a port's counters were read.")),
         sweep_failures(registry.AddCounter("dpuflow_sweep_failures_total", "Sweeps that failed.")),
-        refreshed(registry.AddAtomicCounter("dpuflow_neighbours_refreshed_total",
-                                            "Times that the kernel was told that a stale neighbour is in use.")),
-        refreshed_stations(registry.AddAtomicCounter("dpuflow_stations_refreshed_total",
-                                                     "Times that a bridge was told that hardware has frames from a "
-                                                     "station.")),
-        refresh_failures(registry.AddAtomicCounter("dpuflow_neighbour_refresh_failures_total",
-                                                   "Times that the kernel could not be told so.")),
         bucket_lookups(registry.AddCounter(
             "dpuflow_bucket_lookups_total",
             "Lookups that keep buckets of resilient nexthop groups in use while hardware sends by them.")),
@@ -99,9 +72,6 @@ struct Agent::Counters {
   metrics::Counter& troubles;
   metrics::Counter& sweeps;
   metrics::Counter& sweep_failures;
-  metrics::AtomicCounter& refreshed;
-  metrics::AtomicCounter& refreshed_stations;
-  metrics::AtomicCounter& refresh_failures;
   metrics::Counter& bucket_lookups;
   metrics::Histogram& insert_latency;
 };
@@ -123,7 +93,7 @@ Agent::Agent(const Config& config, EventLoop& loop, Classifier classifier, Notif
 Agent::~Agent() {
   kernel_events_.Close();  // a thread that waits for room in a queue must not be waited for
   reports_.Close();
-  refresher_.reset();
+  keep_alive_.reset();
   watcher_.reset();
   backend_.reset();
   log::FlushSuppressed();
@@ -189,20 +159,10 @@ Result<void> Agent::Connect() {
       [this](std::vector<kernel::KernelEvent> events) { return kernel_events_.Push(std::move(events)); });
   if (!watcher) return tl::make_unexpected(watcher.error());
   watcher_ = std::move(*watcher);
-  return config_.keep_alive ? StartRefresher() : Result<void>();
-}
-
-Result<void> Agent::StartRefresher() {
-  auto refresher = kernel::NeighRefresher::Start([this](const kernel::Refreshed& refreshed) {  // on its thread
-    counters_->refreshed.Add(refreshed.neighs);
-    counters_->refreshed_stations.Add(refreshed.stations);
-    counters_->refresh_failures.Add(refreshed.failures.size());
-    for (const Error& error : refreshed.failures) {
-      log::Limited("neighbours", log::Level::kWarning, {{"ERRNO", error.code}}, "{}", error);
-    }
-  });
-  if (!refresher) return tl::make_unexpected(refresher.error());
-  refresher_ = std::move(*refresher);
+  if (!config_.keep_alive) return {};
+  auto keep_alive = KeepAlive::Start(metrics_);
+  if (!keep_alive) return tl::make_unexpected(keep_alive.error());
+  keep_alive_ = std::move(*keep_alive);
   return {};
 }
 
@@ -223,8 +183,7 @@ void Agent::Advance() {
   ResolveSome(now);
   auditor_->Advance(now);
   TellSources();
-  TellUses();
-  TellStations(now);
+  TellUses(now);
   KeepBuckets();
   IssueOperations(now);
   ports_->Advance(now);
@@ -239,7 +198,7 @@ void Agent::Advance() {
 void Agent::ReadKernelEvents() {
   const TimePoint now = flow::Clock::now();
   for (std::vector<kernel::KernelEvent>& batch : kernel_events_.TryPopBatch(kKernelBatches)) {
-    news_.clear();
+    differences_.clear();
     for (kernel::KernelEvent& event : batch) Apply(std::move(event), now);
   }
   // Once for all events of the turn: each of these looks through the flows, and a burst of addresses is thousands.
@@ -252,110 +211,28 @@ void Agent::ReadKernelEvents() {
   if (std::exchange(everything_changed_, false)) pipeline_.OnChange(flow::EverythingChanged{}, now);
 }
 
-void Agent::Apply(const flow::Change& change, TimePoint now) {
-  if (std::holds_alternative<flow::EverythingChanged>(change)) {
-    everything_changed_ = true;
-  } else {
-    pipeline_.OnChange(change, now);
-    // A VLAN device may be the port of a bridge, and flows know the port of the switch below it.
-    const auto* changed = std::get_if<flow::LinkChanged>(&change);
-    const netlink::Link* link = changed == nullptr ? nullptr : links_.Find(changed->ifindex);
-    if (link != nullptr && link->vlan && link->lower != 0) pipeline_.OnChange(flow::LinkChanged{link->lower}, now);
-  }
-}
-
-void Agent::Apply(const kernel::Changes& changes, TimePoint now) {
-  for (const flow::Change& change : changes) Apply(change, now);
-}
-
 void Agent::Apply(kernel::KernelEvent event, TimePoint now) {
   counters_->kernel_events.Add();
-  if (auto* change = std::get_if<flow::Change>(&event)) {
-    Apply(*change, now);
-  } else if (auto* link = std::get_if<netlink::Event<netlink::Link>>(&event)) {
-    ports_changed_ = martians_changed_ = true;  // an address is a martian in the VRF of its interface
-    Apply(links_.Apply(*link), now);
-  } else if (auto* address = std::get_if<netlink::Event<netlink::Address>>(&event)) {
-    martians_changed_ = true;
-    Apply(addresses_.Apply(*address), now);
-  } else if (auto* nexthop = std::get_if<netlink::Event<netlink::NexthopObject>>(&event)) {
-    Apply(nexthops_.Apply(*nexthop), now);
-  } else if (auto* rule = std::get_if<netlink::Event<netlink::Rule>>(&event)) {
-    rules_changed_ = true;
-    Apply(rules_.Apply(*rule), now);
-  } else if (auto* neigh = std::get_if<netlink::Event<netlink::Neigh>>(&event)) {
-    Apply(neighs_.Apply(*neigh), now);
-  } else if (auto* port = std::get_if<netlink::Event<netlink::BridgePort>>(&event)) {
-    ports_changed_ = true;
-    Apply(bridges_.Apply(*port), now);
-  } else if (auto* station = std::get_if<netlink::Event<netlink::FdbEntry>>(&event)) {
-    const flow::StationKey key{station->value.bridge, station->value.vlan, station->value.mac};
-    const netlink::FdbEntry* known = bridges_.Find(key);
-    ports_changed_ |=
-        station->value.local || (known != nullptr && known->local);  // whether frames to its MAC are routed
-    if (station->removed) refreshed_stations_.erase(key);
-    Apply(bridges_.Apply(*station, now), now);
-  } else if (auto* route = std::get_if<netlink::Event<netlink::Route>>(&event)) {
-    rules_changed_ = true;
-    Apply(special_routes_.Apply(*route), now);
-  } else {
-    ApplySnapshot(std::move(event), now);
-  }
-}
-
-// A table that was read as a whole.
-void Agent::ApplySnapshot(kernel::KernelEvent event, TimePoint now) {
-  if (auto* links = std::get_if<kernel::Links>(&event)) {
-    if (!links_known_) last_resync_ = now;
-    links_known_ = ports_changed_ = true;
-    martians_changed_ |= ApplyTable("links", links_.Reset(*links), now);
-  } else if (auto* addresses = std::get_if<kernel::Addresses>(&event)) {
-    martians_changed_ |= ApplyTable("addresses", addresses_.Reset(*addresses), now);
-  } else if (auto* nexthops = std::get_if<kernel::Nexthops>(&event)) {
-    Apply(nexthops_.Reset(*nexthops), now);  // some vanish with their link, unannounced
-  } else if (auto* rules = std::get_if<kernel::Rules>(&event)) {
-    rules_changed_ |= ApplyTable("rules", rules_.Reset(*rules), now);
-  } else if (auto* neighs = std::get_if<kernel::Neighs>(&event)) {
-    ApplyTable("neighbours", neighs_.Reset(*neighs), now);
-  } else if (auto* ports = std::get_if<kernel::BridgePorts>(&event)) {
-    ports_changed_ |= ApplyTable("bridge ports", bridges_.Reset(*ports), now);
-  } else if (auto* halts = std::get_if<kernel::VlanHalts>(&event)) {
-    ports_changed_ |= ApplyTable("bridge VLANs", bridges_.Reset(*halts), now);
-  } else if (auto* stations = std::get_if<kernel::FdbEntries>(&event)) {
-    ports_changed_ |= ApplyTable("stations", bridges_.Reset(*stations, now), now);
-  } else if (auto* routes = std::get_if<kernel::SpecialRoutes>(&event)) {
-    rules_changed_ = true;
-    Apply(special_routes_.Reset(*routes), now);  // likewise
-  } else if (auto* chains = std::get_if<kernel::BaseChains>(&event)) {
-    if (!forward_path_.Reset(std::move(*chains))) return;
-    forward_path_changed_ = true;
-    news_.emplace_back("netfilter");
-  } else if (auto* policies = std::get_if<kernel::XfrmPolicies>(&event)) {
-    if (!forward_path_.Reset(std::move(*policies))) return;
-    forward_path_changed_ = true;
-    news_.emplace_back("XFRM policies");
-  } else if (auto* quiet = std::get_if<kernel::QuietTables>(&event)) {
-    forward_path_changed_ |= forward_path_.Reset(std::move(*quiet));
-  } else if (auto* devlink = std::get_if<kernel::DevlinkState>(&event)) {
-    devlink_ = std::move(*devlink);
-    ports_changed_ = true;
+  ApplyRemark(event, now);
+  const bool links_read = tables_.links_read;
+  kernel::News news = tables_.Apply(std::move(event), now);
+  if (!links_read && tables_.links_read) last_resync_ = now;
+  if (!news.difference.empty()) differences_.push_back(std::move(news.difference));
+  if (news.devlink) {
     ChooseSwitch();
     ports_->OnDevlink();
-  } else {
-    ApplyRemark(event, now);
   }
-}
-
-bool Agent::ApplyTable(const char* what, const kernel::Changes& changes, TimePoint now) {
-  Apply(changes, now);
-  if (changes.empty()) return false;
-  std::vector<std::string> words;
-  for (const flow::Change& change : changes) {
-    if (words.size() < kNewsTold) words.push_back(InWords(change, links_));
+  ports_changed_ |= news.ports;
+  martians_changed_ |= news.martians;
+  rules_changed_ |= news.rules;
+  forward_path_changed_ |= news.forward_path;
+  for (const flow::Change& change : news.changes) {
+    if (std::holds_alternative<flow::EverythingChanged>(change)) {
+      everything_changed_ = true;
+    } else {
+      pipeline_.OnChange(change, now);
+    }
   }
-  if (changes.size() > words.size()) words.push_back(fmt::format("{} more", changes.size() - words.size()));
-  news_.push_back(fmt::format("{}: {}", what, fmt::join(words, ", ")));
-  return true;
 }
 
 // What the watcher says of its work.
@@ -363,7 +240,8 @@ void Agent::ApplyRemark(const kernel::KernelEvent& event, TimePoint now) {
   if (const auto* barrier = std::get_if<kernel::Barrier>(&event)) {
     barrier_seen_ = barrier->id;
   } else if (const auto* read = std::get_if<kernel::TablesRead>(&event)) {
-    auditor_->OnTables({read->id, read->exact ? news_ : std::vector<std::string>(), read->cpu, read->error}, now);
+    auditor_->OnTables({read->id, read->exact ? differences_ : std::vector<std::string>(), read->cpu, read->error},
+                       now);
   } else if (const auto* overflow = std::get_if<kernel::Overflow>(&event)) {
     counters_->overflows.Add();
     last_resync_ = now;
@@ -395,8 +273,8 @@ void Agent::Apply(offload::Report report, TimePoint now) {
       pipeline_.OnOutcome(outcome, now);
     }
     for (const std::uint32_t ifindex : lost) {
-      log::Warning({{"PORT", links_.Name(ifindex)}}, "the qdisc of {} has been deleted; the port is prepared again",
-                   links_.Name(ifindex));
+      log::Warning({{"PORT", tables_.links.Name(ifindex)}},
+                   "the qdisc of {} has been deleted; the port is prepared again", tables_.links.Name(ifindex));
       ports_->OnFootingLost(ifindex);
     }
   } else if (const auto* prepared = std::get_if<offload::PortPrepared>(&report)) {
@@ -427,7 +305,7 @@ void Agent::ReadMisses() {
   std::chrono::nanoseconds last{};
   const auto take = [&](const MissEvent& event) {
     last = event.time;
-    pipeline_.OnMiss(MissOf(event), TimePoint(event.time), now);
+    pipeline_.OnMiss(MissOf(event), {TimePoint(event.time), event.verdict == DPUFLOW_VERDICT_FORWARDED}, now);
   };
   misses_left_ = classifier_->DrainMisses(take, kMissesPerTurn) == kMissesPerTurn;
   misses_read_ = misses_left_ ? TimePoint(last) : now;  // both by CLOCK_MONOTONIC
@@ -438,7 +316,7 @@ void Agent::OnTick(TimePoint now) {
   ReadSysctls(now);
   pipeline_.OnTick(now);
   auditor_->OnTick(now);
-  if (config_.keep_alive) bucket_keeper_.OnTick(nexthops_, pipeline_.flows(), now);
+  if (config_.keep_alive) bucket_keeper_.OnTick(tables_.nexthops, pipeline_.flows(), now);
   log::FlushSuppressed();
   Schedule();
 }
@@ -449,7 +327,7 @@ void Agent::ReadSysctls(TimePoint now) {
 }
 
 void Agent::TellClassifierOfLanes() {
-  for (const Error& error : classifier_feed_.Tell(ViewOf(*ports_, forward_path_, config_.respect_netfilter))) {
+  for (const Error& error : classifier_feed_.Tell(ViewOf(*ports_, tables_.forward_path, config_.respect_netfilter))) {
     log::Error({{"ERRNO", error.code}}, "{}", error);
   }
 }
@@ -463,7 +341,7 @@ void Agent::TellClassifierSettings() {
 }
 
 void Agent::OnPoll(TimePoint /*now*/) {
-  refreshed_.clear();
+  if (keep_alive_) keep_alive_->OnPoll(tables_);
   for (const auto& [ifindex, slot] : ports_->slots()) {
     if (slot.state == PortSlot::State::kReady) backend_->Sweep(ifindex);
   }
@@ -484,17 +362,8 @@ std::vector<flow::Answer> Agent::Ask(std::span<const flow::Question> questions) 
 
 kernel::DecisionContext Agent::Context(const kernel::DecisionPorts& ports) const {
   const kernel::Sysctls& sysctls = ports_->sysctls();
-  return {ports,
-          ports_->topology(),
-          ports_->reach(),
-          nexthops_,
-          rules_,
-          special_routes_,
-          bridges_,
-          forward_path_,
-          sysctls.hash_v4,
-          sysctls.hash_v6,
-          sysctls.bridge_netfilter};
+  return {ports,           ports_->topology(), ports_->reach(),         tables_,
+          sysctls.hash_v4, sysctls.hash_v6,    sysctls.bridge_netfilter};
 }
 
 void Agent::TellSources() {
@@ -510,32 +379,12 @@ void Agent::TellSources() {
   }
 }
 
-// Of neighbours that hardware sends to, and that the kernel would let expire. Ports are swept one by one, and a router is
-// the next hop of flows of many ports: it is told once for all of them.
-void Agent::TellUses() {
-  for (const flow::NeighKey& neigh : pipeline_.TakeUsedNeighs()) {
-    if (!refresher_ || !neighs_.CanBeRefreshed(neigh) || !refreshed_.insert(neigh).second) continue;
-    if (!refresher_->TrySubmit(neigh)) counters_->refresh_failures.Add();
-  }
-}
-
-// Of stations that hardware has frames from, so that their bridges do not forget them: a few times in the bridge's ageing
-// time, which is long.
-void Agent::TellStations(TimePoint now) {
-  constexpr int kTimesPerAge = 4;
-  for (const flow::StationUse& use : pipeline_.TakeUsedStations()) {
-    const netlink::Link* bridge = links_.Find(use.station.bridge);
-    const netlink::FdbEntry* entry = bridges_.Refreshable(use.station, use.seen);
-    if (!refresher_ || entry == nullptr || bridge == nullptr || !bridge->bridge) continue;
-    const milliseconds age = milliseconds(10) * bridge->bridge->ageing_time;
-    const auto told = refreshed_stations_.find(use.station);
-    if (told != refreshed_stations_.end() && now - told->second < age / kTimesPerAge) continue;
-    if (!refresher_->TrySubmit(*entry)) {
-      counters_->refresh_failures.Add();
-      continue;
-    }
-    refreshed_stations_[use.station] = now;
-  }
+void Agent::TellUses(TimePoint now) {
+  const std::set<flow::NeighKey> neighs = pipeline_.TakeUsedNeighs();
+  const std::vector<flow::StationUse> stations = pipeline_.TakeUsedStations();
+  if (!keep_alive_) return;
+  keep_alive_->TellNeighs(neighs, tables_);
+  keep_alive_->TellStations(stations, tables_, now);
 }
 
 void Agent::KeepBuckets() {
@@ -559,12 +408,12 @@ void Agent::IssueOperations(TimePoint now) {
 void Agent::ChooseSwitch() {
   // Once chosen, a switch is kept as long as it is there: a second one is no reason to let go of the first.
   if (switch_) {
-    if (auto again = kernel::FindSwitch(devlink_->eswitches, switch_->switch_id)) {
+    if (auto again = kernel::FindSwitch(tables_.devlink->eswitches, switch_->switch_id)) {
       switch_ = std::move(*again);
       return;
     }
   }
-  auto chosen = kernel::ChooseSwitch(devlink_->eswitches, config_.devlink);
+  auto chosen = kernel::ChooseSwitch(tables_.devlink->eswitches, config_.devlink);
   if (!chosen) {
     if (switch_) log::Warning({}, "{}; everything stays in software", chosen.error());
     switch_.reset();
@@ -575,34 +424,21 @@ void Agent::ChooseSwitch() {
 
 void Agent::UpdatePorts(TimePoint now) {
   ports_changed_ = false;
-  if (!links_known_ || !devlink_) return;
+  if (!tables_.links_read || !tables_.devlink) return;
   std::map<std::uint32_t, kernel::SwitchPort> found;
-  if (switch_) found = kernel::FindPorts(*switch_, devlink_->ports, links_);
+  if (switch_) found = kernel::FindPorts(*switch_, tables_.devlink->ports, tables_.links);
   std::vector<std::uint32_t> ifindexes;
   for (const auto& [ifindex, port] : found) ifindexes.push_back(ifindex);
-  if (!ports_->Update(std::move(found), kernel::Topology(ifindexes, links_, bridges_), now)) return;
+  if (!ports_->Update(std::move(found), kernel::Topology(ifindexes, tables_.links, tables_.bridges), now)) return;
   ReadSysctls(now);  // of interfaces that are new: whether they check sources
   TellClassifierOfLanes();
 }
 
-// The VRF that an interface is in, or is itself; 0: the default one.
-std::uint32_t Agent::DomainOf(std::uint32_t ifindex) const {
-  const netlink::Link* link = links_.Find(ifindex);
-  for (int depth = 0; link != nullptr && depth < 8; ++depth) {  // port, bond, bridge, VLAN, VRF at most
-    if (link->kind == "vrf") return link->ifindex;
-    link = links_.Find(link->master);
-  }
-  return 0;
-}
-
-std::vector<IpPrefix> Agent::MartiansOf(std::uint32_t l3_ifindex) const {
-  const std::uint32_t domain = DomainOf(l3_ifindex);
-  return addresses_.Martians([&](std::uint32_t owner) { return DomainOf(owner) == domain; });
-}
+std::vector<IpPrefix> Agent::MartiansOf(std::uint32_t l3_ifindex) const { return tables_.MartiansAt(l3_ifindex); }
 
 void Agent::PortReady(std::uint32_t ifindex) {
   TellClassifierOfLanes();
-  log::Info({{"PORT", links_.Name(ifindex)}}, "{} takes part", links_.Name(ifindex));
+  log::Info({{"PORT", tables_.links.Name(ifindex)}}, "{} takes part", tables_.links.Name(ifindex));
   pipeline_.OnChange(flow::LinkChanged{ifindex}, flow::Clock::now());  // flows that lead here may now be offloaded
 }
 
@@ -616,7 +452,7 @@ void Agent::PortSwitched(const PortSlot& slot) {
 
 void Agent::PortLeft(std::uint32_t ifindex) {
   TellClassifierOfLanes();
-  log::Info({{"PORT", links_.Name(ifindex)}}, "{} no longer takes part", links_.Name(ifindex));
+  log::Info({{"PORT", tables_.links.Name(ifindex)}}, "{} no longer takes part", tables_.links.Name(ifindex));
   pipeline_.OnChange(flow::LinkChanged{ifindex}, flow::Clock::now());
 }
 
@@ -714,20 +550,15 @@ std::optional<std::vector<std::string>> Agent::SetOffload(bool on, const std::op
 Explanation Agent::Explain(const PacketQuestion& question) const {
   const kernel::DecisionPorts ports = ports_->ForDecisions(config_.ingress_mtu);
   const kernel::DecisionContext decision = Context(ports);
-  const ExplainContext context{ports_->slots().at(question.packet.port),
-                               pipeline_,
-                               decision,
-                               neighs_,
-                               links_,
-                               classifier_->settings(),
+  const ExplainContext context{ports_->slots().at(question.packet.port), pipeline_, decision, classifier_->settings(),
                                config_.respect_netfilter};
   std::optional<kernel::Insight> kernel;
-  if (CanAskKernel(question.packet, context)) kernel = resolver_->Inspect({0, question.packet, true, 0}, decision);
+  if (CanAskKernel(question, context)) kernel = resolver_->Inspect({0, question.packet, true, 0}, decision);
   return dpuflow::Explain(question, kernel, context);
 }
 
 void Agent::CheckReady() {
-  if (ready_ || !links_known_ || !devlink_ || !ports_->settled()) return;
+  if (ready_ || !tables_.links_read || !tables_.devlink || !ports_->settled()) return;
   ready_ = true;
   if (ready_callback_) ready_callback_();
 }

@@ -13,10 +13,8 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -29,12 +27,10 @@
 #include "agent/daemon/notifier.h"
 #include "agent/explain.h"
 #include "agent/flow/pipeline.h"
-#include "agent/kernel/bridge_mirror.h"
+#include "agent/keep_alive.h"
 #include "agent/kernel/bucket_keeper.h"
-#include "agent/kernel/mirror.h"
-#include "agent/kernel/neigh_refresher.h"
 #include "agent/kernel/resolver.h"
-#include "agent/kernel/watcher.h"
+#include "agent/kernel/tables.h"
 #include "agent/offload/tc_backend.h"
 #include "agent/port_manager.h"
 #include "bpf/classifier.h"
@@ -82,7 +78,7 @@ class Agent final : private PortListener, private AuditHost {
   [[nodiscard]] const Config& config() const { return config_; }
   [[nodiscard]] const flow::Pipeline& pipeline() const { return pipeline_; }
   [[nodiscard]] const PortManager& ports() const { return *ports_; }
-  [[nodiscard]] const kernel::LinkMirror& links() const { return links_; }
+  [[nodiscard]] const kernel::LinkMirror& links() const { return tables_.links; }
   [[nodiscard]] const std::optional<kernel::Switch>& chosen_switch() const { return switch_; }
   [[nodiscard]] const Classifier& classifier() const { return *classifier_; }
   [[nodiscard]] const Auditor& auditor() const { return *auditor_; }
@@ -112,7 +108,6 @@ class Agent final : private PortListener, private AuditHost {
 
   Agent(const Config& config, EventLoop& loop, Classifier classifier, Notifier wake);
   Result<void> Connect();
-  Result<void> StartRefresher();
 
   // Each reads what has come, bounded, and leaves the rest for the next turn.
   void ReadKernelEvents();
@@ -125,18 +120,12 @@ class Agent final : private PortListener, private AuditHost {
   void Schedule() { advance_.Enable(); }
 
   void Apply(kernel::KernelEvent event, TimePoint now);
-  void Apply(const kernel::Changes& changes, TimePoint now);
-  void Apply(const flow::Change& change, TimePoint now);
-  void ApplySnapshot(kernel::KernelEvent event, TimePoint now);
   void ApplyRemark(const kernel::KernelEvent& event, TimePoint now);
-  // What a table says that was read as a whole; true if that is news.
-  bool ApplyTable(const char* what, const kernel::Changes& changes, TimePoint now);
   void Apply(offload::Report report, TimePoint now);
   void UpdatePorts(TimePoint now);
   void ChooseSwitch();
   void TellSources();
-  void TellUses();
-  void TellStations(TimePoint now);
+  void TellUses(TimePoint now);
   void KeepBuckets();
   void ResolveSome(TimePoint now);
   void IssueOperations(TimePoint now);
@@ -149,7 +138,6 @@ class Agent final : private PortListener, private AuditHost {
   void TellClassifierOfLanes();
   void TellClassifierSettings();
   [[nodiscard]] kernel::DecisionContext Context(const kernel::DecisionPorts& ports) const;
-  [[nodiscard]] std::uint32_t DomainOf(std::uint32_t ifindex) const;
 
   [[nodiscard]] std::vector<IpPrefix> MartiansOf(std::uint32_t l3_ifindex) const override;
   void PortReady(std::uint32_t ifindex) override;
@@ -174,32 +162,20 @@ class Agent final : private PortListener, private AuditHost {
   BoundedQueue<offload::Report> reports_;
 
   flow::Pipeline pipeline_;
-  kernel::LinkMirror links_;
-  kernel::AddressMirror addresses_;
-  kernel::NeighMirror neighs_;
-  kernel::NexthopMirror nexthops_;
+  kernel::Tables tables_;
   kernel::BucketKeeper bucket_keeper_;
-  kernel::RuleMirror rules_;
-  kernel::SpecialRouteMirror special_routes_;
-  kernel::BridgeMirror bridges_;
-  kernel::ForwardPath forward_path_;
-  std::optional<kernel::DevlinkState> devlink_;
   std::optional<kernel::Switch> switch_;
   std::unique_ptr<offload::Backend> backend_;
   std::unique_ptr<PortManager> ports_;
   std::unique_ptr<Auditor> auditor_;
   std::unique_ptr<kernel::Resolver> resolver_;
   std::unique_ptr<kernel::Watcher> watcher_;
-  // Null: neighbours are left to expire. Since the last poll the kernel was told about these.
-  std::unique_ptr<kernel::NeighRefresher> refresher_;
-  std::set<flow::NeighKey> refreshed_;
-  std::map<flow::StationKey, TimePoint> refreshed_stations_;  // when their bridges were last told
+  std::unique_ptr<KeepAlive> keep_alive_;  // null: neighbours are left to expire
 
-  std::vector<flow::Operation> unsent_;  // taken from the pipeline; the backend had no room yet
-  bool misses_left_ = false;             // the ring held more than one turn reads
-  TimePoint misses_read_;                // all misses from before this have been read
-  std::vector<std::string> news_;  // of tables that were read as a whole, in the present batch of events; in words
-  bool links_known_ = false;
+  std::vector<flow::Operation> unsent_;   // taken from the pipeline; the backend had no room yet
+  bool misses_left_ = false;              // the ring held more than one turn reads
+  TimePoint misses_read_;                 // all misses from before this have been read
+  std::vector<std::string> differences_;  // News::difference, of the present batch of events
   bool ports_changed_ = false;
   bool martians_changed_ = false;  // while events are being read; likewise the next three
   bool rules_changed_ = false;

@@ -65,7 +65,7 @@ ClassifierView ViewOf(const PortManager& ports, const kernel::ForwardPath& forwa
 ClassifierSettings SettingsOf(const ClassifierSettings& before, const kernel::DecisionContext& context,
                               bool ipv6_forwarding, bool respect_netfilter) {
   flow::Fields fields = 0;
-  for (const netlink::Rule& rule : context.rules.all()) fields |= kernel::FieldsOf(rule);
+  for (const netlink::Rule& rule : context.tables.rules.all()) fields |= kernel::FieldsOf(rule);
   for (const auto& [policy, family] : {std::pair(context.hash_v4, Family::kIpv4), {context.hash_v6, Family::kIpv6}}) {
     // The protocol alone, by which IPv6 always hashes, is not worth an event per connection.
     const flow::Fields hashed = kernel::MultipathFields(policy, family);
@@ -74,10 +74,10 @@ ClassifierSettings SettingsOf(const ClassifierSettings& before, const kernel::De
   ClassifierSettings settings = before;
   settings.ipv6_forwarding = ipv6_forwarding;
   settings.by_ports = (fields & (flow::kFieldProtocol | flow::kFieldPorts)) != 0;
-  settings.by_tos = (fields & flow::kFieldTos) != 0 || context.special_routes.any_with_tos();
+  settings.by_tos = (fields & flow::kFieldTos) != 0 || context.tables.special_routes.any_with_tos();
   const auto stack_only = [&](Family family) {
-    return context.special_routes.any_with_mtu(family) ||
-           (respect_netfilter && context.forward_path.WhyStack(family).has_value());
+    return context.tables.special_routes.any_with_mtu(family) ||
+           (respect_netfilter && context.tables.forward_path.WhyStack(family).has_value());
   };
   settings.stack_only_v4 = stack_only(Family::kIpv4);
   settings.stack_only_v6 = stack_only(Family::kIpv6);

@@ -10,6 +10,8 @@
 #include <tuple>
 #include <utility>
 
+#include "agent/kernel/bridging.h"
+
 namespace dpuflow {
 namespace {
 
@@ -75,7 +77,7 @@ bool IsForwardedByLookup(Verdict verdict) {
 }
 
 bool IsStackOnly(std::uint32_t ifindex, const kernel::L3Interface& interface, const ExplainContext& context) {
-  const kernel::ForwardPath& forward_path = context.decision.forward_path;
+  const kernel::ForwardPath& forward_path = context.decision.tables.forward_path;
   const auto port = context.decision.ports.find(ifindex);
   return context.respect_netfilter &&
          (forward_path.WhyStack(interface.ifindex, interface.name) ||
@@ -108,7 +110,7 @@ Verdict Classify(const flow::Miss& packet, const std::optional<Insight>& kernel,
     lane = context.decision.topology.Find(flow::LaneId{packet.port, flow::kAnyVlan});
   }
   if (lane == nullptr) return DPUFLOW_VERDICT_VLAN;
-  if (!lane->interface) return DPUFLOW_VERDICT_BRIDGED;
+  if (!lane->interface || kernel::IsBridged(packet, context.decision.topology)) return DPUFLOW_VERDICT_BRIDGED;
   if (const Verdict verdict = JudgeHeaders(packet); verdict != DPUFLOW_VERDICT_FORWARDED) return verdict;
   if (!kernel) return DPUFLOW_VERDICT_LOOKUP_FAILED;
   Verdict verdict = OfLookup(kernel->path.result);
@@ -149,6 +151,9 @@ std::string Sentence(Verdict verdict, const std::string& reason, SourceVerdict s
       return "data; the kernel's stack forwards it, because the classifier does not (classifier.forward)";
     case DPUFLOW_VERDICT_NOT_A_PORT:
       return "the classifier lets it pass: " + reason;
+    case DPUFLOW_VERDICT_BRIDGED:
+      if (reason.empty()) return "data; the bridge passes it on as long as hardware does not";
+      return reason;
     default:
       return reason.empty() ? "left to the kernel's stack" : reason;  // the classifier has not heard of a change yet
   }
@@ -163,7 +168,7 @@ std::optional<std::uint32_t> RuleOf(const netlink::Route& route, const flow::Mis
   if (ingress == nullptr) return std::nullopt;
   const std::string& vrf = ingress->vrf;
   std::optional<std::uint32_t> priority;
-  for (const netlink::Rule& rule : context.decision.rules.all()) {
+  for (const netlink::Rule& rule : context.decision.tables.rules.all()) {
     if (rule.family != packet.destination.family() || rule.action != FR_ACT_TO_TBL) continue;
     if (rule.l3mdev ? vrf.empty() || rule.table != 0 : rule.table != route.table) continue;
     const bool others = (!rule.source.address.is_none() && !rule.source.Contains(packet.source)) ||
@@ -217,7 +222,7 @@ void AddRoute(Explanation& explanation, const Insight& kernel, const ExplainCont
   const PathAnswer& path = kernel.path;
   if (kernel.route) {
     explanation.route = *kernel.route;
-    explanation.paths = kernel::PathsOf(*kernel.route, context.decision.nexthops);
+    explanation.paths = kernel::PathsOf(*kernel.route, context.decision.tables.nexthops);
     explanation.route->table = TableOf(*kernel.route);
     explanation.rule = RuleOf(*explanation.route, explanation.packet, context);
   }
@@ -234,7 +239,22 @@ void AddRoute(Explanation& explanation, const Insight& kernel, const ExplainCont
   explanation.mtu = path.mtu;
   if (explanation.route && explanation.route->mtu != 0)
     explanation.mtu = std::min(path.mtu == 0 ? UINT32_MAX : path.mtu, explanation.route->mtu);
-  if (const netlink::Neigh* neigh = context.neighs.Find({path.egress, path.next_hop})) explanation.neigh = *neigh;
+  if (const netlink::Neigh* neigh = context.decision.tables.neighs.Find({path.egress, path.next_hop}))
+    explanation.neigh = *neigh;
+}
+
+// Whom a packet is bridged to whose destination MAC was named; nothing: it is routed.
+std::optional<flow::StationKey> StationOf(const PacketQuestion& question, const ExplainContext& context) {
+  const flow::Miss& packet = question.packet;
+  if (!question.names_mac || !kernel::IsBridged(packet, context.decision.topology)) return std::nullopt;
+  const kernel::BridgeDomain& domain = *context.decision.topology.Find(packet.lane())->domain;
+  return flow::StationKey{domain.bridge, domain.vlan, packet.destination_mac};
+}
+
+void AddStation(Explanation& explanation, const std::optional<Insight>& kernel, const ExplainContext& context) {
+  const netlink::FdbEntry* entry = context.decision.tables.bridges.Find(*explanation.station);
+  if (entry != nullptr) explanation.fdb = *entry;
+  if (kernel) explanation.bridged_by = kernel->answer.adjacency.egress;
 }
 
 // More than the answer for a flow says: packets for the machine itself never have one.
@@ -288,12 +308,21 @@ bool RefusedByHeaders(Explanation& explanation, const ExplainContext& context) {
   const flow::Miss& packet = explanation.packet;
   const kernel::LaneView* lane = context.decision.topology.Find(packet.lane());
   const std::string& port = context.port.info.link.name;
+  if (explanation.station) return false;  // a bridge looks at no header but that of the frame
   if (lane != nullptr && lane->domain && !lane->interface) {
-    Refuse(explanation, fmt::format("routing has no interface where {} is bridged: frames go by their MAC", port),
-           "bridge fdb show br " + context.links.Name(lane->domain->bridge));
+    Refuse(explanation,
+           fmt::format("routing has no interface where {} is bridged: frames go by their MAC, which is to be named "
+                       "(dst_mac)",
+                       port),
+           "bridge fdb show br " + context.decision.tables.links.Name(lane->domain->bridge));
     return true;
   }
-  if (lane == nullptr || lane->leads_nowhere()) {
+  if (lane != nullptr && lane->leads_nowhere()) {
+    Refuse(explanation, fmt::format("what enters there is taken by {}, and the kernel's alone", lane->taken_by),
+           "ip -d link show dev " + lane->taken_by);
+    return true;
+  }
+  if (lane == nullptr) {
     Refuse(explanation, fmt::format("{} has no VLAN device with id {} that is up", port, packet.vlan),
            fmt::format("ip link add link {} name {}.{} type vlan id {}", port, port, packet.vlan, packet.vlan));
     return true;
@@ -314,9 +343,9 @@ void Decide(Explanation& explanation, const std::optional<Insight>& kernel, cons
   if (!kernel) return Refuse(explanation, "the kernel cannot be asked about it");
   explanation.decision = kernel->answer.verdict;
   explanation.reason = kernel->answer.reason.text;
-  if (explanation.decision == Decision::kSoftware) {
-    Refuse(explanation, WhyNotForwarded(*kernel, explanation.packet, context));
-  }
+  if (explanation.decision != Decision::kSoftware) return;
+  Refuse(explanation,
+         explanation.station ? kernel->answer.reason.text : WhyNotForwarded(*kernel, explanation.packet, context));
 }
 
 // ---- flows -----------------------------------------------------------------------------------------------------------
@@ -363,7 +392,7 @@ void AddEntries(Explanation& explanation, const std::optional<Insight>& kernel, 
     if (const flow::Flow* flow = flows.Find(match)) explanation.entries.push_back(*flow);
   };
   if (context.port.form == flow::Form::kFlat) return;
-  add(Layer2Destination(packet));
+  if (!explanation.station) add(Layer2Destination(packet));
   if (explanation.key) add(*explanation.key);
 }
 
@@ -376,7 +405,7 @@ bool HasEntry(const Explanation& explanation, Table table) {
 bool HasAllEntries(const Explanation& explanation, flow::Form form) {
   if (form == flow::Form::kFlat) return HasEntry(explanation, Table::kFlat);
   return HasEntry(explanation, Table::kL2Source) && HasEntry(explanation, Table::kL2Destination) &&
-         HasEntry(explanation, Table::kL3);
+         (explanation.station || HasEntry(explanation, Table::kL3));
 }
 
 // What stands between a flow that hardware may forward and its entries; empty: nothing.
@@ -396,7 +425,8 @@ std::string Obstacle(const Explanation& explanation, const ExplainContext& conte
     const bool refused = flow.refusals > 0 || (flow::HasSections(flow.match.table) && flow.section == 0);
     if (refused && !flow.wanted && !HasEntry(explanation, flow.match.table)) return flow.reason.text;
   }
-  const Table last = context.port.form == flow::Form::kFlat ? Table::kFlat : Table::kL3;
+  const Table chained = explanation.station ? Table::kL2Destination : Table::kL3;
+  const Table last = context.port.form == flow::Form::kFlat ? Table::kFlat : chained;
   if (!HasEntry(explanation, last) && context.pipeline.full()) {
     return fmt::format("the limit of {} entries is reached (flows.max-entries)", context.pipeline.limits().max_entries);
   }
@@ -427,15 +457,16 @@ void AddNotes(Explanation& explanation, const PacketQuestion& question, const st
   if (explanation.form == flow::Form::kFlat) {
     note("the NIC offers no chains: one entry in chain 0 does the work of three, for one source MAC");
   }
-  if (!kernel && context.port.info.link.master != 0) {
+  if (!kernel && !explanation.station && context.port.info.link.master != 0) {
     note(fmt::format("{} belongs to {}: for what enters there, ask ip route get ... iif {}",
-                     context.port.info.link.name, context.links.Name(context.port.info.link.master),
-                     context.links.Name(context.port.info.link.master)));
+                     context.port.info.link.name, context.decision.tables.links.Name(context.port.info.link.master),
+                     context.decision.tables.links.Name(context.port.info.link.master)));
   }
 }
 
 std::string Summary(const Explanation& explanation, const ExplainContext& context) {
-  const auto egress = explanation.next_hop ? context.links.Name(explanation.next_hop->ifindex) : "";
+  const std::uint32_t leaves_by = explanation.next_hop ? explanation.next_hop->ifindex : explanation.bridged_by;
+  const std::string egress = context.decision.tables.links.Name(leaves_by);
   if (explanation.in_hardware && explanation.decision == Decision::kForward) {
     return "in hardware: it leaves by " + egress;
   }
@@ -451,8 +482,8 @@ std::string Summary(const Explanation& explanation, const ExplainContext& contex
 
 }  // namespace
 
-bool CanAskKernel(const flow::Miss& packet, const ExplainContext& context) {
-  return context.decision.topology.At(packet.lane()) != nullptr;
+bool CanAskKernel(const PacketQuestion& question, const ExplainContext& context) {
+  return StationOf(question, context).has_value() || context.decision.topology.At(question.packet.lane()) != nullptr;
 }
 
 Explanation Explain(const PacketQuestion& question, const std::optional<Insight>& kernel,
@@ -463,8 +494,11 @@ Explanation Explain(const PacketQuestion& question, const std::optional<Insight>
   if (const auto port = context.decision.ports.find(question.packet.port); port != context.decision.ports.end()) {
     explanation.largest_packet = port->second.largest_packet;
   }
-  if (kernel) {
-    explanation.source = kernel->answer.source;
+  explanation.station = StationOf(question, context);
+  if (kernel) explanation.source = kernel->answer.source;
+  if (explanation.station) {
+    AddStation(explanation, kernel, context);
+  } else if (kernel) {
     AddRoute(explanation, *kernel, context);
   }
   explanation.verdict = Classify(question.packet, kernel, context);

@@ -24,10 +24,10 @@
 
 namespace dpuflow {
 
-// A packet with a TTL that suffices, to the MAC of its port. What cannot be said of it (its source MAC, whether it is a
-// fragment) is left open.
+// A packet with a TTL that suffices. What cannot be said of it (its source MAC, whether it is a fragment) is left open.
 struct PacketQuestion {
   flow::Miss packet;
+  bool names_mac = false;     // its destination MAC was named, and may be a station's; else it is the port's
   bool any_protocol = false;  // none was named; the packet has one all the same, as in `ip route get`
   std::uint32_t mark = 0;
 };
@@ -40,15 +40,18 @@ struct Explanation {
   std::string classification;                   // the same in words
   flow::SourceVerdict source = flow::SourceVerdict::kUnknown;
 
-  std::optional<netlink::Route> route;     // nothing: the kernel names none, or was not asked
-  std::optional<std::uint32_t> rule;       // priority of the policy rule that names its table, if that is certain
-  std::vector<netlink::NextHop> paths;     // all of the route
-  std::optional<std::size_t> taken;        // the one that the packet takes, of `paths`
-  std::string why_path;                    // why this one
-  std::optional<flow::NeighKey> next_hop;  // the neighbour that the packet is sent to
-  std::optional<netlink::Neigh> neigh;     // what the kernel has of it; nothing: no entry
-  std::uint32_t mtu = 0;                   // of the path, in bytes of L3; 0: not known
-  std::uint32_t largest_packet = 0;        // that can enter by the port
+  std::optional<flow::StationKey> station;  // that it is bridged to; nothing: it is routed, and the rest is about that
+  std::optional<netlink::FdbEntry> fdb;     // what the bridge has of it; nothing: no entry
+  std::uint32_t bridged_by = 0;             // ifindex of the port of the switch by which it leaves then; 0: none
+  std::optional<netlink::Route> route;      // nothing: the kernel names none, or was not asked
+  std::optional<std::uint32_t> rule;        // priority of the policy rule that names its table, if that is certain
+  std::vector<netlink::NextHop> paths;      // all of the route
+  std::optional<std::size_t> taken;         // the one that the packet takes, of `paths`
+  std::string why_path;                     // why this one
+  std::optional<flow::NeighKey> next_hop;   // the neighbour that the packet is sent to
+  std::optional<netlink::Neigh> neigh;      // what the kernel has of it; nothing: no entry
+  std::uint32_t mtu = 0;                    // of the path, in bytes of L3; 0: not known
+  std::uint32_t largest_packet = 0;         // that can enter by the port
 
   Decision decision = Decision::kSoftware;
   std::string reason;  // why not kForward
@@ -69,14 +72,13 @@ struct ExplainContext {
   const PortSlot& port;  // at which the packet enters
   const flow::Pipeline& pipeline;
   const kernel::DecisionContext& decision;
-  const kernel::NeighMirror& neighs;
-  const kernel::LinkMirror& links;
   const ClassifierSettings& classifier;
   bool respect_netfilter = true;
 };
 
-// Whether the kernel can be asked: the packet enters at an interface that routing knows.
-[[nodiscard]] bool CanAskKernel(const flow::Miss& packet, const ExplainContext& context);
+// Whether the kernel can be asked: the packet enters at an interface that routing knows, or is bridged to the MAC that was
+// named.
+[[nodiscard]] bool CanAskKernel(const PacketQuestion& question, const ExplainContext& context);
 
 // `kernel`: what it said; nothing where it could not be asked.
 [[nodiscard]] Explanation Explain(const PacketQuestion& question, const std::optional<kernel::Insight>& kernel,

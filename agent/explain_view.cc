@@ -99,6 +99,18 @@ Json NeighbourView(const Explanation& explanation, const NameOf& name_of) {
   return view;
 }
 
+Json StationView(const Explanation& explanation, const NameOf& name_of) {
+  Json view;
+  view["mac"] = ToString(explanation.station->mac);
+  view["bridge"] = name_of(explanation.station->bridge);
+  if (explanation.station->vlan != 0) view["vlan"] = explanation.station->vlan;
+  view["state"] = "unknown";
+  if (!explanation.fdb) return view;
+  view["port"] = name_of(explanation.fdb->ifindex);
+  view["state"] = explanation.fdb->local ? "permanent" : explanation.fdb->learned ? "dynamic" : "static";
+  return view;
+}
+
 Json KeyView(const flow::Match& key) {
   Json view;
   if (key.vlan != flow::kUntagged) view["vlan"] = key.vlan;
@@ -163,6 +175,13 @@ tl::expected<PacketQuestion, std::string> ParsePacket(const Json& parameters,
   if (!Take(parameters, "mark", 0, UINT32_MAX, question.mark)) return tl::make_unexpected("mark");
   if (!Take(parameters, "vlan", 1, 4094, packet.vlan)) return tl::make_unexpected("vlan");
   if (lane->vlan != flow::kUntagged && packet.vlan != lane->vlan) return tl::make_unexpected("vlan");
+  question.names_mac = parameters.contains("dst_mac");
+  if (question.names_mac) {
+    const auto mac = MacAddress::Parse(parameters["dst_mac"].get<std::string>());
+    if (!mac) return tl::make_unexpected("dst_mac");
+    packet.destination_mac = *mac;
+    return question;
+  }
   const kernel::L3Interface* ingress = topology.At(packet.lane());
   packet.destination_mac = ingress != nullptr ? ingress->address : ports.at(packet.port).info.link.address;
   return question;
@@ -176,6 +195,7 @@ Json ExplanationView(const Explanation& explanation, const NameOf& name_of, flow
                             {"kind", std::string(ToString(KindOf(explanation.verdict)))},
                             {"text", explanation.classification}};
   view["source"] = kSources[static_cast<std::size_t>(explanation.source)];
+  if (explanation.station) view["station"] = StationView(explanation, name_of);
   if (explanation.route) view["route"] = RouteView(explanation, name_of);
   if (explanation.next_hop) view["neighbour"] = NeighbourView(explanation, name_of);
   if (explanation.mtu != 0) view["mtu"] = explanation.mtu;

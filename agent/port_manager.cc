@@ -281,9 +281,9 @@ kernel::DecisionPorts PortManager::ForDecisions(std::uint32_t ingress_mtu) const
     port.name = slot.info.link.name;
     port.kind = KindOf(slot);
     port.sources = SourcesOf(slot);
-    if (port.sources != nullptr)
-      port.checks_sources = std::ranges::any_of(
-          topology_.OnPort(ifindex), [this](const kernel::LaneView& lane) { return KernelChecksSources(lane); });
+    for (const kernel::LaneView& lane : topology_.OnPort(ifindex)) {
+      if (port.sources != nullptr && KernelChecksSources(lane)) port.checked.push_back(lane.id.vlan);
+    }
     port.ready = slot.state == PortSlot::State::kReady;
     port.offload = slot.offload;
     port.largest_packet = largest;

@@ -15,6 +15,8 @@ namespace {
 
 constexpr unsigned kLastVlan = 4094;
 
+constexpr std::uint32_t kFlagExtLocked = 1u << 1;  // NTF_EXT_LOCKED of linux/neighbour.h since 6.2
+
 void ReadPortAttributes(AttributeReader attributes, BridgePort& port) {
   while (attributes.Next()) {
     switch (attributes.type()) {
@@ -136,6 +138,7 @@ Result<Event<FdbEntry>> ParseFdbEntry(const nlmsghdr& message) {
   while (attributes.Next()) {
     if (attributes.type() == NDA_MASTER) entry.bridge = attributes.U32();
     if (attributes.type() == NDA_VLAN) entry.vlan = attributes.U16();
+    if (attributes.type() == NDA_FLAGS_EXT) entry.locked = (attributes.U32() & kFlagExtLocked) != 0;
     if (attributes.type() == NDA_LLADDR && attributes.payload().size() == sizeof(MacAddress::bytes)) {
       entry.mac = attributes.Mac();
       has_mac = true;

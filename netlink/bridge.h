@@ -54,6 +54,7 @@ struct FdbEntry {
   std::uint16_t vlan = 0;  // NDA_VLAN; 0: the bridge does not look at VLANs
   bool local = false;      // an address of the bridge's or of one of its ports: frames go up
   bool learned = false;    // from frames, and to be forgotten when there are none for the bridge's ageing time
+  bool locked = false;  // NTF_EXT_LOCKED (6.2): it was heard at a locked port that lets nobody in yet (bridge(8), mab)
 
   bool operator==(const FdbEntry&) const = default;
 };

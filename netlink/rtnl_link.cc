@@ -45,14 +45,25 @@ BridgeInfo ReadBridgeInfo(AttributeReader data) {
   return bridge;
 }
 
+bool IsPassthru(AttributeReader macvlan) {
+  bool passthru = false;
+  while (macvlan.Next()) {
+    if (macvlan.type() == IFLA_MACVLAN_MODE) passthru = macvlan.U32() == MACVLAN_MODE_PASSTHRU;
+  }
+  return passthru;
+}
+
 // The kind comes before the data, which it gives their meaning (rtnl_link_info_fill).
 void ReadLinkInfo(AttributeReader info, Link& link) {
   while (info.Next()) {
     if (info.type() == IFLA_INFO_KIND) link.kind = info.String();
+    const bool is_macvlan = link.kind == "macvlan" || link.kind == "macvtap";
     if (info.type() == IFLA_INFO_SLAVE_KIND) link.slave_kind = info.String();
     if (info.type() == IFLA_INFO_DATA && link.kind == "vlan") link.vlan = ReadVlanInfo(info.Nested());
     if (info.type() == IFLA_INFO_DATA && link.kind == "bridge") link.bridge = ReadBridgeInfo(info.Nested());
+    if (info.type() == IFLA_INFO_DATA && is_macvlan) link.taps_lower = IsPassthru(info.Nested());
   }
+  if (link.kind == "ipvlan" || link.kind == "ipvtap") link.taps_lower = true;
 }
 
 void ReadLinkAttributes(AttributeReader attributes, Link& link) {

@@ -48,6 +48,7 @@ std::string PacketLine(const Json& parameters) {
   if (Has(parameters, "tos")) words.push_back(fmt::format("tos {:#04x}", Number(parameters, "tos")));
   if (Has(parameters, "mark")) words.push_back(fmt::format("mark {:#x}", Number(parameters, "mark")));
   AddPair(words, parameters, "vlan", "vlan");
+  AddPair(words, parameters, "dst_mac", "dst_mac");
   return Paragraph(0, words);
 }
 
@@ -92,6 +93,16 @@ std::string RouteLines(const Json& reply) {
   Words why = {"path"};
   AddSentence(why, Text(route, "why"));
   return text + Paragraph(6, why);
+}
+
+std::string StationLine(const Json& reply) {
+  if (!Has(reply, "station")) return "";
+  const Json& station = Field(reply, "station");
+  Words words = {"fdb", Text(station, "mac"), "br " + Text(station, "bridge")};
+  AddPair(words, station, "vlan", "vlan");
+  AddPair(words, station, "port", "dev");
+  words.push_back(Has(station, "port") ? Text(station, "state") : "not known; frames to it are flooded");
+  return Paragraph(4, words);
 }
 
 std::string NeighbourLine(const Json& reply) {
@@ -140,9 +151,9 @@ std::string EntryLines(const Json& flow) {
 std::string AllEntries(const Json& reply) {
   const bool forward = Text(reply, "decision") == "forward";
   std::string text;
-  const std::vector<std::string> tables = Has(reply, "chains") && !Flag(reply, "chains")
-                                              ? std::vector<std::string>{"guard", "flat"}
-                                              : std::vector<std::string>{"guard", "l2_source", "l2_destination", "l3"};
+  std::vector<std::string> tables = {"guard", "l2_source", "l2_destination", "l3"};
+  if (Has(reply, "station")) tables.pop_back();  // a packet that is bridged meets no entry of routing
+  if (Has(reply, "chains") && !Flag(reply, "chains")) tables = {"guard", "flat"};
   for (const std::string& table : tables) {
     std::string lines;
     for (const Json& flow : Field(reply, "entries")) {
@@ -162,8 +173,8 @@ std::string AllEntries(const Json& reply) {
 }  // namespace
 
 std::string ShowExplanation(const Json& parameters, const Json& reply) {
-  std::string text = PacketLine(parameters) + ClassLine(reply) + RouteLines(reply) + NeighbourLine(reply) +
-                     MtuLine(reply) + KeyLine(reply) + AllEntries(reply);
+  std::string text = PacketLine(parameters) + ClassLine(reply) + StationLine(reply) + RouteLines(reply) +
+                     NeighbourLine(reply) + MtuLine(reply) + KeyLine(reply) + AllEntries(reply);
   for (const Json& note : Field(reply, "notes")) {
     Words words = {"note"};
     AddSentence(words, note.is_string() ? note.get<std::string>() : "");

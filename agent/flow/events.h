@@ -53,6 +53,12 @@ struct Miss {
   bool operator==(const Miss&) const = default;
 };
 
+// How a missed packet was met.
+struct Sighting {
+  TimePoint time;
+  bool forwarded = false;  // by the classifier, past the kernel's stack
+};
+
 // Asked of the kernel: where would this packet go?
 struct Question {
   FlowId flow = 0;

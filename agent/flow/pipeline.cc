@@ -86,7 +86,7 @@ Flow& Pipeline::Obtain(const Match& match, TimePoint now) {
   return flow;
 }
 
-void Pipeline::OnMiss(const Miss& miss, TimePoint seen, TimePoint now) {
+void Pipeline::OnMiss(const Miss& miss, const Sighting& sighting, TimePoint now) {
   ++counters_.misses;
   const auto port = ports_.find(miss.port);
   if (port == ports_.end()) {
@@ -115,11 +115,9 @@ void Pipeline::OnMiss(const Miss& miss, TimePoint seen, TimePoint now) {
     return;
   }
   Flow& flow = Obtain(match, now);
-  if (!flow.installed) {
-    flow.active = now;
-    // The classifier forwards it by its MAC, and that is no use that the kernel sees.
-    if (flow.dependencies.next_hop) used_neighs_.insert(*flow.dependencies.next_hop);
-  }
+  if (!flow.installed) flow.active = now;
+  // The classifier sends to a MAC, and that is no use of a neighbour that the kernel sees.
+  if (sighting.forwarded && flow.dependencies.next_hop) used_neighs_.insert(*flow.dependencies.next_hop);
   const bool undecided = !flow.answered || flow.leaving;
   const bool retry = !flow.wanted && now >= flow.retry_after && now - flow.asked >= limits_.reask;
   const bool refused_before = flow.refusals > 0 && !flow.wanted && now >= flow.retry_after;
@@ -130,7 +128,7 @@ void Pipeline::OnMiss(const Miss& miss, TimePoint seen, TimePoint now) {
     return;
   }
   flow.miss = miss;
-  NoteSurprise(flow, *lane, miss, seen);
+  NoteSurprise(flow, *lane, miss, sighting.time);
   if (flow.wanted) EnsureWay(*lane, miss, std::nullopt, now);
 }
 

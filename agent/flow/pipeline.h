@@ -98,8 +98,9 @@ class Pipeline {
   // still come back; `InFlight` says when all have.
   void RemovePort(std::uint32_t ifindex);
 
-  void OnMiss(const Miss& miss, TimePoint now) { OnMiss(miss, now, now); }
-  void OnMiss(const Miss& miss, TimePoint seen, TimePoint now);  // `seen`: when the packet came up
+  // `sighting`: when the packet came up, and what became of it.
+  void OnMiss(const Miss& miss, const Sighting& sighting, TimePoint now);
+  void OnMiss(const Miss& miss, TimePoint now) { OnMiss(miss, {now}, now); }
   void OnChange(const Change& change, TimePoint now);
   void OnAnswer(const Answer& answer, TimePoint now);
   void OnOutcome(const Outcome& outcome, TimePoint now);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/kernel/bridging.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -15,17 +16,13 @@ Reason Unknown(const MacAddress& mac) {
 }
 
 // Why only the kernel's stack does to a bridged packet all that is to be done.
-std::optional<Reason> NeedsStack(const flow::Miss& miss, std::uint32_t egress, const DecisionContext& context) {
-  if (auto why = context.forward_path.WhyStackOfBridge()) return why;
+std::optional<Reason> NeedsStack(const flow::Miss& miss, const LaneView& lane, const StationPath& path,
+                                 const DecisionContext& context) {
+  if (auto why = context.tables.forward_path.WhyStackOfBridge()) return why;
   if (context.bridge_netfilter) {
-    if (auto why = context.forward_path.WhyStack(miss.source.family())) return why;
+    if (auto why = context.tables.forward_path.WhyStack(miss.source.family())) return why;
   }
-  for (const std::uint32_t ifindex : {miss.port, egress}) {
-    const auto port = context.ports.find(ifindex);
-    if (port == context.ports.end()) continue;
-    if (auto why = context.forward_path.WhyStack(ifindex, port->second.name)) return why;
-  }
-  return std::nullopt;
+  return WhyStackAt({miss.port, lane.bridge_port, path.lane->port, path.bridge_port}, context);
 }
 
 // In doubt it is no good: the packet then stays in software.
@@ -36,10 +33,11 @@ flow::SourceVerdict SourceOf(const Result<netlink::Route>* route) {
   return code == EXDEV || code == EINVAL ? flow::SourceVerdict::kInvalid : flow::SourceVerdict::kUnknown;
 }
 
-// Whether a list of the configuration is all that sources at the port are held to.
-bool IsListAlone(std::uint32_t port, const DecisionPorts& ports) {
-  const auto found = ports.find(port);
-  return found != ports.end() && found->second.sources != nullptr && !found->second.checks_sources;
+// Whether a list of the configuration is all that sources in this lane are held to. Of IPv6 the kernel checks none.
+bool IsListAlone(const LaneView& lane, Family family, const DecisionPorts& ports) {
+  const auto port = ports.find(lane.id.port);
+  if (port == ports.end() || port->second.sources == nullptr) return false;
+  return family == Family::kIpv6 || std::ranges::find(port->second.checked, lane.id.vlan) == port->second.checked.end();
 }
 
 }  // namespace
@@ -57,8 +55,9 @@ StationPath FindStation(const BridgeDomain& domain, std::uint16_t tag, const Mac
     path.objection = std::move(reason);
     return path;
   };
-  const netlink::FdbEntry* entry = context.bridges.Find(path.station);
+  const netlink::FdbEntry* entry = context.tables.bridges.Find(path.station);
   if (entry == nullptr) return object(Unknown(mac));
+  path.bridge_port = entry->ifindex;
   if (entry->local) return object({Why::kLocal, "for this machine itself"});
   auto lane = context.topology.LeavesBy(entry->ifindex, domain);
   if (!lane) {
@@ -75,8 +74,8 @@ StationPath FindStation(const BridgeDomain& domain, std::uint16_t tag, const Mac
   if (from != nullptr && lane->port == from->id.port) {
     return object({Why::kSamePort, "it leaves by the port at which it enters"});
   }
-  const netlink::BridgePort* ingress = from == nullptr ? nullptr : context.bridges.Port(from->bridge_port);
-  const netlink::BridgePort* egress = context.bridges.Port(entry->ifindex);
+  const netlink::BridgePort* ingress = from == nullptr ? nullptr : context.tables.bridges.Port(from->bridge_port);
+  const netlink::BridgePort* egress = context.tables.bridges.Port(entry->ifindex);
   if (ingress != nullptr && egress != nullptr && ingress->isolated && egress->isolated) {
     return object({Why::kIsolated, "both ports of the bridge are isolated (bridge -d link)"});
   }
@@ -90,6 +89,13 @@ StationPath FindStation(const BridgeDomain& domain, std::uint16_t tag, const Mac
   return path;
 }
 
+std::uint32_t LargestTo(const StationPath& path, const DecisionContext& context) {
+  const netlink::Link* device = context.tables.links.Find(path.bridge_port);
+  const auto port = context.ports.find(path.lane->port);
+  if (device == nullptr || port == context.ports.end()) return 0;
+  return std::min(device->mtu, port->second.mtu);
+}
+
 void JudgeSender(flow::Answer& answer, const DecisionContext& context) {
   const flow::Miss& miss = answer.question.miss;
   const LaneView* lane = context.topology.Find(miss.lane());
@@ -100,11 +106,18 @@ void JudgeSender(flow::Answer& answer, const DecisionContext& context) {
                             fmt::format("the bridge drops frames from {}, which is nobody's", miss.source_mac)};
     return;
   }
-  const netlink::BridgePort* port = context.bridges.Port(lane->bridge_port);
+  const netlink::BridgePort* port = context.tables.bridges.Port(lane->bridge_port);
   if (port == nullptr || (!port->learning && !port->locked)) return;
-  const netlink::FdbEntry* entry = context.bridges.Find(*answer.sender);
+  const netlink::FdbEntry* entry = context.tables.bridges.Find(*answer.sender);
   const bool here = entry != nullptr && !entry->local && entry->ifindex == lane->bridge_port;
-  if (!here) answer.sender_reason = Unknown(miss.source_mac);
+  if (!here) {
+    answer.sender_reason = Unknown(miss.source_mac);
+  } else if (port->locked && entry->locked) {
+    answer.sender_reason = {Why::kStation,
+                            fmt::format("the bridge lets in nobody at this port that it was not told of, and {} it has "
+                                        "only heard (bridge -d fdb: locked)",
+                                        miss.source_mac)};
+  }
 }
 
 flow::Answer DecideBridged(const flow::Question& question, const Result<netlink::Route>* route,
@@ -124,21 +137,23 @@ flow::Answer DecideBridged(const flow::Question& question, const Result<netlink:
     answer.source = flow::SourceVerdict::kInvalid;
     return software(std::move(*why));
   }
-  if (IsListAlone(miss.port, context.ports) && answer.source == flow::SourceVerdict::kUnknown) {
-    answer.source = flow::SourceVerdict::kValid;  // routing has nothing to say of it
-  }
   const LaneView* lane = context.topology.Find(miss.lane());
   if (lane == nullptr || !lane->domain) return software({Why::kNoPort, "its port is in no bridge any more"});
+  const bool list_alone = IsListAlone(*lane, miss.source.family(), context.ports);
+  if (list_alone && answer.source == flow::SourceVerdict::kUnknown) {
+    answer.source = flow::SourceVerdict::kValid;  // routing has nothing to say of it
+  }
   StationPath path = FindStation(*lane->domain, lane->TagInside(miss.vlan), miss.destination_mac, lane, context);
   answer.dependencies.stations = {path.station};
-  if (path.lane) answer.dependencies.links = {path.lane->port};
+  if (path.bridge_port != 0) answer.dependencies.links.push_back(path.bridge_port);
+  if (path.lane && path.lane->port != path.bridge_port) answer.dependencies.links.push_back(path.lane->port);
   if (path.objection) return software(std::move(*path.objection));
   if (auto why = NotReachable(miss.port, path.lane->port, context)) return software(std::move(*why));
   if (settings.respect_netfilter) {
-    if (auto why = NeedsStack(miss, path.lane->port, context)) return software(std::move(*why));
+    if (auto why = NeedsStack(miss, *lane, path, context)) return software(std::move(*why));
   }
   const std::uint32_t largest = context.ports.at(miss.port).largest_packet;
-  const std::uint32_t fits = context.ports.at(path.lane->port).mtu;
+  const std::uint32_t fits = LargestTo(path, context);
   if (!settings.trust_size && largest > fits) {
     return software(
         {Why::kOversize, fmt::format("its egress takes {} bytes, its ingress can send more (flows.oversize)", fits)});

@@ -21,12 +21,16 @@ namespace dpuflow::kernel {
 struct StationPath {
   flow::StationKey station;
   std::optional<flow::LaneId> lane;
+  std::uint32_t bridge_port = 0;  // ifindex of the port of the bridge that it is behind; 0: not known
   std::optional<flow::Reason> objection;
 };
 // `tag`: of the frame inside the bridge, where that does not look at VLANs. `from`: the lane at which the frame enters; null:
 // from the machine itself, which is isolated from nobody.
 [[nodiscard]] StationPath FindStation(const BridgeDomain& domain, std::uint16_t tag, const MacAddress& mac,
                                       const LaneView* from, const DecisionContext& context);
+
+// The largest packet, in bytes of L3, that is sent to the station; `path.lane` is there.
+[[nodiscard]] std::uint32_t LargestTo(const StationPath& path, const DecisionContext& context);
 
 // Fills in `sender` and `sender_reason` of a packet that enters by a bridge.
 void JudgeSender(flow::Answer& answer, const DecisionContext& context);

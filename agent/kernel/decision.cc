@@ -133,10 +133,10 @@ void AddVlanPriority(KeyNeeds& needs, const flow::Miss& miss, const std::vector<
 KeyNeeds NeedsOf(const flow::Miss& miss, const std::vector<netlink::NextHop>& paths, const DecisionContext& context) {
   std::vector<std::string> ingress;
   if (const L3Interface* interface = context.topology.At(miss.lane())) ingress = {interface->name, interface->vrf};
-  const RuleFields rules = FieldsOfRules(context.rules.all(), miss.destination, ingress);
+  const RuleFields rules = FieldsOfRules(context.tables.rules.all(), miss.destination, ingress);
   KeyNeeds needs;
   needs.fields = rules.fields;
-  if (context.special_routes.LooksAtTos(miss.destination)) needs.fields |= flow::kFieldTos;
+  if (context.tables.special_routes.LooksAtTos(miss.destination)) needs.fields |= flow::kFieldTos;
   needs.uniform = needs.fields == 0;  // what the hash policy adds below is the same for every packet
   const bool v6 = miss.destination.is_v6();
   if (paths.size() > 1) {
@@ -155,24 +155,32 @@ KeyNeeds NeedsOf(const flow::Miss& miss, const std::vector<netlink::NextHop>& pa
   return needs;
 }
 
-// What fits, in bytes of L3, if that is less than what its ingress can send; 0: all does. The lookup of the path does not see
-// a route's own MTU unless it is locked.
-std::uint32_t TooNarrow(const PathAnswer& path, const netlink::Route& route, std::uint32_t ingress,
-                        const DecisionPorts& ports) {
-  const auto port = ports.find(ingress);
-  const bool by_route = route.mtu != 0 && port != ports.end() && port->second.largest_packet > route.mtu;
-  const std::uint32_t by_path = path.result == PathAnswer::Result::kTooBig ? path.mtu : 0;
-  if (!by_route) return by_path;
-  return by_path == 0 ? route.mtu : std::min(by_path, route.mtu);
-}
-
 // How the packet leaves: the interface, the lane, and why hardware cannot take it there.
 struct Way {
   const L3Interface* interface = nullptr;
   std::optional<flow::LaneId> lane{};  // nothing: none, or not known before the neighbour's MAC is
-  std::optional<flow::StationKey> station{};
+  std::optional<StationPath> station{};
   std::optional<Reason> objection{};
 };
+
+// What fits, in bytes of L3, if that is less than what its ingress can send; 0: all does. The lookup of the path does not see
+// a route's own MTU unless it is locked, nor that of the port behind a bridge.
+std::uint32_t TooNarrow(const PathAnswer& path, const netlink::Route& route, const Way& way, std::uint32_t ingress,
+                        const DecisionContext& context) {
+  const auto port = context.ports.find(ingress);
+  std::uint32_t fits = 0;
+  const auto narrow = [&](std::uint32_t mtu) {
+    if (mtu != 0 && (fits == 0 || mtu < fits)) fits = mtu;
+  };
+  if (path.result == PathAnswer::Result::kTooBig) narrow(path.mtu);
+  if (port == context.ports.end()) return fits;
+  if (port->second.largest_packet > route.mtu) narrow(route.mtu);
+  if (!way.station || !way.lane) return fits;
+  if (const std::uint32_t largest = LargestTo(*way.station, context); port->second.largest_packet > largest) {
+    narrow(largest);
+  }
+  return fits;
+}
 
 Way WayOf(const PathAnswer& path, const std::vector<netlink::NextHop>& paths, const DecisionContext& context) {
   const std::uint32_t egress = path.egress != 0 ? path.egress : paths.empty() ? 0 : paths[0].ifindex;
@@ -183,30 +191,28 @@ Way WayOf(const PathAnswer& path, const std::vector<netlink::NextHop>& paths, co
   } else if (way.interface->lane) {
     way.lane = way.interface->lane;
   } else if (path.result == PathAnswer::Result::kForward) {
-    StationPath station =
-        FindStation(*way.interface->domain, way.interface->tag, path.destination_mac, nullptr, context);
-    way.station = station.station;
-    way.lane = station.lane;
-    way.objection = std::move(station.objection);
+    way.station = FindStation(*way.interface->domain, way.interface->tag, path.destination_mac, nullptr, context);
+    way.lane = way.station->lane;
+    way.objection = way.station->objection;
   }
   return way;
 }
 
 // Why only the kernel's stack does to the packet all that is to be done.
 std::optional<Reason> NeedsStack(const flow::Miss& miss, const Way& way, const DecisionContext& context) {
-  if (auto why = context.forward_path.WhyStack(miss.destination.family())) return why;
+  if (auto why = context.tables.forward_path.WhyStack(miss.destination.family())) return why;
   for (const L3Interface* interface : {context.topology.At(miss.lane()), way.interface}) {
     if (interface == nullptr) continue;
-    if (auto why = context.forward_path.WhyStack(interface->ifindex, interface->name)) return why;
+    if (auto why = WhyStackAt({interface->ifindex}, context)) return why;
     if (!interface->domain) continue;
-    if (auto why = context.forward_path.WhyStackOfBridge()) return why;
+    // Through a VLAN device of a bridge packets pass the bridge's own as well.
+    if (auto why = WhyStackAt({interface->domain->bridge}, context)) return why;
+    if (auto why = context.tables.forward_path.WhyStackOfBridge()) return why;
   }
-  for (const std::uint32_t ifindex : {miss.port, way.lane ? way.lane->port : 0}) {
-    const auto port = context.ports.find(ifindex);
-    if (port == context.ports.end()) continue;
-    if (auto why = context.forward_path.WhyStack(ifindex, port->second.name)) return why;
-  }
-  return std::nullopt;
+  const LaneView* lane = context.topology.Find(miss.lane());
+  return WhyStackAt({miss.port, lane == nullptr ? 0 : lane->bridge_port, way.lane ? way.lane->port : 0,
+                     way.station ? way.station->bridge_port : 0},
+                    context);
 }
 
 // Why hardware must not do what the kernel would; nothing where it may.
@@ -259,6 +265,15 @@ std::optional<Reason> NotReachable(std::uint32_t from, std::uint32_t to, const D
   return context.reach.Obstacle(ingress->second.kind, found->second.kind, name);
 }
 
+std::optional<Reason> WhyStackAt(std::initializer_list<std::uint32_t> devices, const DecisionContext& context) {
+  for (const std::uint32_t ifindex : devices) {
+    const netlink::Link* device = context.tables.links.Find(ifindex);
+    if (device == nullptr) continue;
+    if (auto why = context.tables.forward_path.WhyStack(ifindex, device->name)) return why;
+  }
+  return std::nullopt;
+}
+
 std::vector<netlink::NextHop> PathsOf(const netlink::Route& route, const NexthopMirror& nexthops) {
   if (!route.nexthops.empty() || route.nexthop_id == 0) return route.nexthops;
   std::vector<netlink::NextHop> paths;
@@ -287,8 +302,8 @@ flow::Answer Decide(const flow::Question& question, const PathAnswer& path, cons
   };
   std::vector<netlink::NextHop> paths;
   if (route) {
-    paths = PathsOf(*route, context.nexthops);
-    answer.dependencies = DependenciesOf(*route, paths, path, miss.destination, context.nexthops);
+    paths = PathsOf(*route, context.tables.nexthops);
+    answer.dependencies = DependenciesOf(*route, paths, path, miss.destination, context.tables.nexthops);
   }
   const KeyNeeds needs = NeedsOf(miss, paths, context);
   answer.fields = needs.fields;
@@ -303,13 +318,14 @@ flow::Answer Decide(const flow::Question& question, const PathAnswer& path, cons
   if (!route) return software(RouteErrorReason(route.error()));
   if (needs.objection) return software(*needs.objection);
   const Way way = WayOf(path, paths, context);
-  if (way.station) answer.dependencies.stations.push_back(*way.station);
+  if (way.station) answer.dependencies.stations.push_back(way.station->station);
+  if (way.station && way.station->bridge_port != 0) AddOnce(answer.dependencies.links, way.station->bridge_port);
   if (way.lane) AddOnce(answer.dependencies.links, way.lane->port);
   if (auto why = NotOffloadable(question, way, *route, paths, context)) return software(std::move(*why));
   if (settings.respect_netfilter) {
     if (auto why = NeedsStack(miss, way, context)) return software(std::move(*why));
   }
-  if (const std::uint32_t fits = TooNarrow(path, *route, miss.port, context.ports); fits != 0 && !settings.trust_size) {
+  if (const std::uint32_t fits = TooNarrow(path, *route, way, miss.port, context); fits != 0 && !settings.trust_size) {
     return software(
         {Why::kOversize, fmt::format("its egress takes {} bytes, its ingress can send more (flows.oversize)", fits)});
   }

@@ -11,15 +11,14 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
+#include <initializer_list>
 #include <optional>
 #include <unordered_map>
 
 #include "agent/flow/events.h"
-#include "agent/kernel/forward_path.h"
 #include "agent/kernel/key_fields.h"
-#include "agent/kernel/mirror.h"
 #include "agent/kernel/reach.h"
+#include "agent/kernel/tables.h"
 #include "agent/kernel/topology.h"
 #include "bpf/path_lookup.h"
 #include "netlink/error.h"
@@ -36,7 +35,7 @@ struct DecisionPort {
   bool offload = true;               // the operator's switch
   PortKind kind{};
   const std::vector<IpPrefix>* sources = nullptr;  // that may enter there, by the configuration; null: any
-  bool checks_sources = false;                     // the kernel does, too (rp_filter)
+  std::vector<std::uint16_t> checked{};  // VLAN ids of the lanes where the kernel checks them, too (rp_filter)
 };
 using DecisionPorts = std::unordered_map<std::uint32_t, DecisionPort>;
 
@@ -50,11 +49,7 @@ struct DecisionContext {
   const DecisionPorts& ports;
   const Topology& topology;
   const Reach& reach;
-  const NexthopMirror& nexthops;
-  const RuleMirror& rules;
-  const SpecialRouteMirror& special_routes;
-  const BridgeMirror& bridges;
-  const ForwardPath& forward_path;
+  const Tables& tables;
   HashPolicy hash_v4;
   HashPolicy hash_v6;
   bool bridge_netfilter = false;  // netfilter may see bridged packets as if they were routed (br_netfilter)
@@ -75,6 +70,10 @@ struct DecisionContext {
 // Why hardware may not send from the one port to the other; nothing: it may.
 [[nodiscard]] std::optional<flow::Reason> NotReachable(std::uint32_t from, std::uint32_t to,
                                                        const DecisionContext& context);
+
+// Why only the kernel's stack does all that is to be done to what passes these devices (ifindexes; 0: none).
+[[nodiscard]] std::optional<flow::Reason> WhyStackAt(std::initializer_list<std::uint32_t> devices,
+                                                     const DecisionContext& context);
 
 [[nodiscard]] flow::Answer Decide(const flow::Question& question, const PathAnswer& path,
                                   const Result<netlink::Route>& route, const DecisionContext& context,

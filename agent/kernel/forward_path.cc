@@ -7,8 +7,10 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <fstream>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace dpuflow::kernel {
@@ -53,6 +55,15 @@ std::vector<std::string> ReadTableNames(const std::string& file) {
   return names;
 }
 
+std::vector<std::string> ReadEbtables(const std::string& modules) {
+  std::vector<std::string> tables;
+  for (const char* table : {"broute", "filter", "nat"}) {
+    std::error_code ignored;  // what cannot be looked at is not there
+    if (std::filesystem::exists(fmt::format("{}/ebtable_{}", modules, table), ignored)) tables.emplace_back(table);
+  }
+  return tables;
+}
+
 bool ForwardPath::Reset(std::vector<netlink::BaseChain> chains) { return Replace(chains_, std::move(chains)); }
 bool ForwardPath::Reset(std::vector<netlink::XfrmPolicy> policies) { return Replace(policies_, std::move(policies)); }
 bool ForwardPath::Reset(QuietTables quiet) { return Replace(quiet_, std::move(quiet)); }
@@ -80,6 +91,12 @@ std::optional<flow::Reason> ForwardPath::WhyStack(Family family) const {
 std::optional<flow::Reason> ForwardPath::WhyStackOfBridge() const {
   for (const netlink::BaseChain& chain : chains_) {
     if (Filters(chain) && chain.family == NFPROTO_BRIDGE) return flow::Reason{flow::Why::kNetfilter, Describe(chain)};
+  }
+  if (!quiet_.ebtables.empty()) {
+    return flow::Reason{flow::Why::kNetfilter,
+                        fmt::format("ebtables has the table {0} loaded (ebtables-legacy; rmmod ebtable_{0}; "
+                                    "flows.netfilter)",
+                                    quiet_.ebtables.front())};
   }
   return std::nullopt;
 }

@@ -16,8 +16,8 @@ constexpr std::uint16_t kNudValid =
 // What of a link decides about flows. Counters, names and the like do not.
 bool SameForFlows(const netlink::Link& a, const netlink::Link& b) {
   return a.is_up() == b.is_up() && a.has_carrier() == b.has_carrier() && a.mtu == b.mtu && a.address == b.address &&
-         a.master == b.master && a.lower == b.lower && a.vlan == b.vlan && a.bridge == b.bridge &&
-         a.switch_id == b.switch_id;
+         a.master == b.master && a.lower == b.lower && a.taps_lower == b.taps_lower && a.vlan == b.vlan &&
+         a.bridge == b.bridge && a.switch_id == b.switch_id;
 }
 
 // Routes by a link that gets its carrier back are taken again where those of a link without one are passed over

@@ -86,11 +86,15 @@ std::vector<flow::Answer> Resolver::ResolveRouted(std::span<const flow::Question
 }
 
 Insight Resolver::Inspect(const flow::Question& question, const DecisionContext& context) {
+  Insight insight;
+  if (IsBridged(question.miss, context.topology)) {
+    insight.answer = std::move(ResolveBridged(std::span(&question, 1), context).front());
+    return insight;
+  }
   const PathQuery query = QueryOf(question.miss, context);
   PathQuery small = query;
   small.length = 0;
   std::vector<PathAnswer> paths;
-  Insight insight;
   for (int attempt = 0; attempt <= kMoreAttempts; ++attempt) {
     paths = LookUpPaths(std::array{query, small});
     insight.route = std::move(AskRoutes(std::span(&question, 1), context.topology).front());

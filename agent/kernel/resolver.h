@@ -20,7 +20,7 @@ namespace dpuflow::kernel {
 // All that the kernel says about one packet.
 struct Insight {
   PathAnswer path;                                 // of a packet that fits, however small the MTU
-  Result<netlink::Route> route{netlink::Route{}};  // the one that matched
+  Result<netlink::Route> route{netlink::Route{}};  // the one that matched; neither is said of a packet that is bridged
   flow::Answer answer;                             // what follows for its flow, which carries large packets too
 
   bool operator==(const Insight&) const = default;

@@ -34,6 +34,10 @@ L3Interface InterfaceOf(const netlink::Link& link, const LinkMirror& links) {
   return interface;
 }
 
+LaneView Nowhere(const flow::LaneId& lane, const std::string& taken_by) {
+  return {lane, std::nullopt, std::nullopt, 0, taken_by};
+}
+
 // The VLAN of frames that enter untagged.
 const netlink::BridgeVlan* PvidOf(const netlink::BridgePort& port) {
   const auto pvid = std::ranges::find(port.vlans, true, &netlink::BridgeVlan::pvid);
@@ -50,13 +54,16 @@ Topology::Topology(const std::vector<std::uint32_t>& ports, const LinkMirror& li
     const bool forwards = bridge != nullptr && bridge->is_up() && port->state == BR_STATE_FORWARDING;
     if (forwards && port->bridge != port->ifindex) AddBridged(*port, link, *bridge, lane, bridges);
   };
+  for (const auto& [ifindex, link] : links.all()) {
+    if (link.taps_lower) tapped_.emplace(link.lower, link.name);
+  }
   // The kernel looks for a VLAN device before it gives a frame to a bridge (__netif_receive_skb_core). One that is down, or has
   // no use for it, takes it all the same: its lane has nothing above it.
   for (const auto& [ifindex, link] : links.all()) {
     if (std::ranges::find(ports, link.lower) == ports.end() || !IsVlan(link)) continue;
     const flow::LaneId lane{link.lower, link.vlan->id};
     if (link.is_up()) add(link, lane);
-    if (bridges.Port(link.lower) != nullptr) lanes_.emplace(lane, LaneView{lane, std::nullopt, std::nullopt, 0});
+    if (bridges.Port(link.lower) != nullptr) lanes_.emplace(lane, Nowhere(lane, link.name));
   }
   for (const std::uint32_t port : ports) {
     if (const netlink::Link* link = links.Find(port)) add(*link, {port, flow::kUntagged});
@@ -67,7 +74,9 @@ Topology::Topology(const std::vector<std::uint32_t>& ports, const LinkMirror& li
 void Topology::AddRouted(const netlink::Link& link, const flow::LaneId& lane, const LinkMirror& links) {
   L3Interface interface = InterfaceOf(link, links);
   interface.lane = lane;
-  lanes_.emplace(lane, LaneView{lane, interface, std::nullopt, 0});
+  const auto tap = tapped_.find(link.ifindex);
+  const bool is_taken = tap != tapped_.end();
+  lanes_.emplace(lane, is_taken ? Nowhere(lane, tap->second) : LaneView{lane, interface, std::nullopt});
   interfaces_.emplace(link.ifindex, std::move(interface));
 }
 
@@ -107,11 +116,12 @@ void Topology::AddBridged(const netlink::BridgePort& port, const netlink::Link& 
 void Topology::AddBridgeInterfaces(const LinkMirror& links, const BridgeMirror& bridges) {
   std::map<std::pair<BridgeDomain, std::uint16_t>, L3Interface> by_domain;  // and tag
   const auto add = [&](const netlink::Link& link, const BridgeDomain& domain, std::uint16_t tag = flow::kUntagged) {
-    if (!link.is_up() || !IsRouted(link, links)) return;
+    if (!link.is_up()) return;
+    if (!IsRouted(link, links)) return Withdraw(domain, tag, link.name);
     L3Interface interface = InterfaceOf(link, links);
     interface.domain = domain;
     interface.tag = tag;
-    if (tag != flow::kUntagged) AddTagged(interface);
+    if (tag != flow::kUntagged) AddTagged(domain, tag);
     by_domain.emplace(std::pair(domain, tag), std::move(interface));
   };
   for (const auto& [ifindex, link] : links.all()) {
@@ -141,20 +151,30 @@ void Topology::AddBridgeInterfaces(const LinkMirror& links, const BridgeMirror& 
     // Frames to a MAC that the bridge does not know for its own it floods, even where it hands them up as well (an address
     // of a VLAN device's own, which makes the bridge promiscuous).
     const netlink::FdbEntry* own = bridges.Find({lane.domain->bridge, lane.domain->vlan, interface->second.address});
-    if (own != nullptr && own->local) lane.interface = interface->second;
+    const bool is_own = own != nullptr && own->local;
+    if (is_own && !tapped_.contains(interface->second.ifindex)) lane.interface = interface->second;
     interfaces_.emplace(interface->second.ifindex, interface->second);
   }
 }
 
 // Lanes of their own for frames of this tag, at the ports of the bridge where it means nothing else.
-void Topology::AddTagged(const L3Interface& interface) {
+void Topology::AddTagged(const BridgeDomain& domain, std::uint16_t tag) {
   std::vector<LaneView> tagged;
   for (const auto& [id, lane] : lanes_) {
-    if (id.vlan == flow::kAnyVlan && lane.domain == interface.domain) tagged.push_back(lane);
+    if (id.vlan == flow::kAnyVlan && lane.domain == domain) tagged.push_back(lane);
   }
   for (LaneView& lane : tagged) {
-    lane.id.vlan = interface.tag;
+    lane.id.vlan = tag;
     lanes_.emplace(lane.id, lane);
+  }
+}
+
+// A device of the bridge has a master of its own, another bridge for one, which may pass on what it sees of the domain beside
+// what the bridge itself does with it.
+void Topology::Withdraw(const BridgeDomain& domain, std::uint16_t tag, const std::string& taken_by) {
+  if (tag != flow::kUntagged) AddTagged(domain, tag);
+  for (auto& [id, lane] : lanes_) {
+    if (lane.domain == domain && lane.TagInside(id.vlan) == tag) lane = Nowhere(id, taken_by);
   }
 }
 

@@ -15,7 +15,7 @@
 // lane, or by the lane of that port of the bridge behind which its station is. br1 looks at VLANs; to br0 a tag is part of what
 // it hands on, and the lane of any VLAN stands for all that mean nothing else. What has no lane (a VLAN device on another
 // device, with another ethertype, or down) is the kernel's alone, as is what leaves a bridge by a VLAN device that maps
-// priorities.
+// priorities, and what a bridge shows to a device that is itself the port of another.
 //
 // Pure: made anew from links, bridge ports and the bridges' own addresses whenever one of them changes.
 #pragma once
@@ -54,13 +54,14 @@ struct L3Interface {
   bool operator==(const L3Interface&) const = default;
 };
 
-// A lane, with all that is above it. With nothing above it, its packets are the kernel's: a VLAN device takes them away from the
-// bridge that its port is in.
+// A lane, with all that is above it. With nothing above it, its packets are the kernel's: a device takes them that neither
+// routes nor bridges anything that hardware could.
 struct LaneView {
   flow::LaneId id;
   std::optional<L3Interface> interface;  // at which packets to its MAC enter; none: they are bridged or nothing
   std::optional<BridgeDomain> domain;    // in which they are bridged
   std::uint32_t bridge_port = 0;  // ifindex of the port of the bridge: the port of the switch, or a VLAN device on it
+  std::string taken_by{};         // that device, where nothing is above the lane
 
   // The tag that a frame of this lane with this VLAN id has where the bridge sees it, and hands it on.
   [[nodiscard]] std::uint16_t TagInside(std::uint16_t vlan) const {
@@ -96,8 +97,11 @@ class Topology {
   void AddBridged(const netlink::BridgePort& port, const netlink::Link& link, const netlink::Link& bridge,
                   const flow::LaneId& lane, const BridgeMirror& bridges);
   void AddBridgeInterfaces(const LinkMirror& links, const BridgeMirror& bridges);
-  void AddTagged(const L3Interface& interface);
+  void AddTagged(const BridgeDomain& domain, std::uint16_t tag);
+  void Withdraw(const BridgeDomain& domain, std::uint16_t tag, const std::string& taken_by);
 
+  // ifindexes -> the device on it that takes frames which routing would get (Link::taps_lower)
+  std::map<std::uint32_t, std::string> tapped_;
   std::map<flow::LaneId, LaneView> lanes_;
   std::map<std::uint32_t, L3Interface> interfaces_;
   std::map<std::pair<std::uint32_t, BridgeDomain>, flow::LaneId> ways_out_;  // of bridge ports

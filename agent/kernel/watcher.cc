@@ -329,7 +329,7 @@ void Watcher::Subscriptions::ReadQuiet(std::vector<KernelEvent>& events) {
     return;
   }
   QuietTables now{std::move(*qdiscs), ReadTableNames("/proc/net/ip_tables_names"),
-                  ReadTableNames("/proc/net/ip6_tables_names")};
+                  ReadTableNames("/proc/net/ip6_tables_names"), ReadEbtables("/sys/module")};
   if (quiet == now) return;
   quiet = now;
   events.emplace_back(std::move(now));

@@ -173,7 +173,7 @@ TEST_F(AuditorTest, APacketThatComesUpThoughItsEntriesStandHasThemWrittenAgain) 
 
 TEST_F(AuditorTest, APacketOnItsWayWhileItsEntriesCameIsNoSurprise) {
   world_.now += 3s;
-  world_.pipeline.OnMiss(world_.MissTo(World::kServer), world_.now - 2s, world_.now);
+  world_.pipeline.OnMiss(world_.MissTo(World::kServer), {world_.now - 2s}, world_.now);
   world_.log.clear();
   auditor_.OnTick(world_.now);
   world_.Run();

@@ -49,6 +49,7 @@ class Bridging : public testing::Test {
     link.ifindex = ifindex;
     link.name = name;
     link.flags = IFF_UP;
+    link.mtu = 1500;
     return link;
   }
   netlink::BridgePort& Join(std::uint32_t ifindex) {
@@ -66,11 +67,11 @@ class Bridging : public testing::Test {
     return link;
   }
   void Learn(const MacAddress& mac, std::uint32_t port, std::uint16_t vlan = 0) {
-    (void)bridges.Apply(netlink::Event<netlink::FdbEntry>{{port, kBridge, mac, vlan, false}});
+    (void)tables.bridges.Apply(netlink::Event<netlink::FdbEntry>{{port, kBridge, mac, vlan, false}});
   }
   // The bridge takes frames to this MAC for itself.
   void Own(const MacAddress& mac, std::uint16_t vlan = 0) {
-    (void)bridges.Apply(netlink::Event<netlink::FdbEntry>{{kBridge, kBridge, mac, vlan, true}});
+    (void)tables.bridges.Apply(netlink::Event<netlink::FdbEntry>{{kBridge, kBridge, mac, vlan, true}});
   }
   // From here on the bridge looks at VLANs; a pod's port has VLAN 10 without a tag, the other's with one.
   void FilterVlans() {
@@ -85,15 +86,14 @@ class Bridging : public testing::Test {
   }
 
   Topology MakeTopology() {
-    LinkMirror links;
-    for (const auto& [ifindex, link] : links_by_ifindex) (void)links.Apply({link});
-    for (const auto& [ifindex, port] : bridge_ports) (void)bridges.Apply(netlink::Event<netlink::BridgePort>{port});
-    return Topology({kUplink, kPod, kOtherPod}, links, bridges);
+    for (const auto& [ifindex, link] : links_by_ifindex) (void)tables.links.Apply({link});
+    for (const auto& [ifindex, port] : bridge_ports)
+      (void)tables.bridges.Apply(netlink::Event<netlink::BridgePort>{port});
+    return Topology({kUplink, kPod, kOtherPod}, tables.links, tables.bridges);
   }
   flow::Answer Ask() {
     const Topology topology = MakeTopology();
-    const DecisionContext context{ports,   topology,     reach, nexthops, rules,           special_routes,
-                                  bridges, forward_path, hash,  hash,     bridge_netfilter};
+    const DecisionContext context{ports, topology, reach, tables, hash, hash, bridge_netfilter};
     EXPECT_TRUE(IsBridged(question.miss, topology));
     return DecideBridged(question, nullptr, context, settings);
   }
@@ -107,11 +107,7 @@ class Bridging : public testing::Test {
   std::map<std::uint32_t, netlink::BridgePort> bridge_ports;
   DecisionPorts ports;
   Reach reach;
-  NexthopMirror nexthops;
-  RuleMirror rules;
-  SpecialRouteMirror special_routes;
-  BridgeMirror bridges;
-  ForwardPath forward_path;
+  Tables tables;
   HashPolicy hash;
   DecisionSettings settings;
   flow::Question question;
@@ -208,14 +204,14 @@ TEST_F(Bridging, FramesToAMacThatTheBridgeDoesNotKnowForItsOwnAreFlooded) {
 
 TEST_F(Bridging, AVlanThatDoesNotForwardAtAPortHasNoLaneThere) {
   FilterVlans();
-  EXPECT_EQ(bridges.Reset(std::vector<netlink::VlanHalt>{{kOtherPod, 5, 15}}).size(), 1u) << "of one port";
+  EXPECT_EQ(tables.bridges.Reset(std::vector<netlink::VlanHalt>{{kOtherPod, 5, 15}}).size(), 1u) << "of one port";
   const Topology topology = MakeTopology();
   EXPECT_EQ(topology.Find(LaneId{kOtherPod, 10}), nullptr);
   EXPECT_EQ(topology.LeavesBy(kOtherPod, {kBridge, 10}), std::nullopt);
   EXPECT_NE(topology.Find(LaneId{kOtherPod, kUntagged}), nullptr) << "that is VLAN 20";
   EXPECT_NE(topology.Find(LaneId{kPod, kUntagged}), nullptr);
-  EXPECT_TRUE(bridges.Reset(std::vector<netlink::VlanHalt>{{kOtherPod, 5, 15}}).empty());
-  EXPECT_EQ(bridges.Reset(std::vector<netlink::VlanHalt>{}).size(), 1u);
+  EXPECT_TRUE(tables.bridges.Reset(std::vector<netlink::VlanHalt>{{kOtherPod, 5, 15}}).empty());
+  EXPECT_EQ(tables.bridges.Reset(std::vector<netlink::VlanHalt>{}).size(), 1u);
   EXPECT_NE(MakeTopology().Find(LaneId{kOtherPod, 10}), nullptr);
 }
 
@@ -229,6 +225,35 @@ TEST_F(Bridging, AVlanDeviceMayBeThePortOfABridge) {
   vlan.vlan->maps_egress_priority = true;
   topology = MakeTopology();
   EXPECT_EQ(topology.LeavesBy(70, {kBridge, 0}), std::nullopt) << "its tags are the kernel's to make";
+}
+
+TEST_F(Bridging, WhatABridgeShowsToThePortOfAnotherIsTheKernelsAlone) {
+  AddVlan(80, "br0.7", kBridge, 7).master = 99;
+  Topology topology = MakeTopology();
+  EXPECT_TRUE(topology.Find(LaneId{kPod, 7})->leads_nowhere());
+  EXPECT_FALSE(topology.Find(LaneId{kPod, 8})->leads_nowhere());
+  EXPECT_FALSE(topology.Find(LaneId{kPod, kUntagged})->leads_nowhere());
+  FilterVlans();
+  links_by_ifindex[60].master = 99;  // br0.10
+  topology = MakeTopology();
+  EXPECT_TRUE(topology.Find(LaneId{kPod, kUntagged})->leads_nowhere()) << "VLAN 10";
+  EXPECT_TRUE(topology.Find(LaneId{kOtherPod, 10})->leads_nowhere());
+  EXPECT_FALSE(topology.Find(LaneId{kOtherPod, kUntagged})->leads_nowhere()) << "VLAN 20";
+}
+
+TEST_F(Bridging, NothingIsRoutedAtAnInterfaceWhoseFramesAnotherTakes) {
+  netlink::Link& ipvlan = AddLink(81, "ipvl0");
+  ipvlan.lower = kUplink;
+  ipvlan.taps_lower = true;
+  netlink::Link& macvlan = AddLink(82, "macvl0");
+  macvlan.lower = kBridge;
+  macvlan.taps_lower = true;
+  const Topology topology = MakeTopology();
+  EXPECT_TRUE(topology.Find(LaneId{kUplink, kUntagged})->leads_nowhere());
+  ASSERT_NE(topology.Find(kUplink), nullptr) << "packets leave by it all the same";
+  const LaneView* lane = topology.Find(LaneId{kPod, kUntagged});
+  EXPECT_TRUE(lane->domain) << "what passes a bridge is not what it shows";
+  EXPECT_FALSE(lane->interface);
 }
 
 TEST_F(Bridging, APortThatDoesNotForwardHasNoLanes) {
@@ -301,7 +326,8 @@ TEST_F(Bridging, WithTheTagThatItsVlanHasThere) {
 TEST_F(Bridging, AStationThatIsUnknownIsFloodedAndOnesOwnIsTaken) {
   question.miss.destination_mac = *MacAddress::Parse("0a:00:00:00:00:99");
   ExpectSoftware(Why::kStation);
-  (void)bridges.Apply(netlink::Event<netlink::FdbEntry>{{kPod, kBridge, question.miss.destination_mac, 0, true}});
+  (void)tables.bridges.Apply(
+      netlink::Event<netlink::FdbEntry>{{kPod, kBridge, question.miss.destination_mac, 0, true}});
   ExpectSoftware(Why::kLocal);
 }
 
@@ -325,6 +351,27 @@ TEST_F(Bridging, ASenderMustBeKnownWhereTheBridgeLearnsOrIsLocked) {
   EXPECT_TRUE(Ask().sender_reason.empty());
   bridge_ports[kPod].locked = true;
   EXPECT_EQ(Ask().sender_reason.why, Why::kStation);
+  Learn(kPodMac, kPod);
+  EXPECT_TRUE(Ask().sender_reason.empty());
+  netlink::FdbEntry heard{kPod, kBridge, kPodMac};
+  heard.locked = true;
+  (void)tables.bridges.Apply(netlink::Event<netlink::FdbEntry>{heard});
+  EXPECT_EQ(Ask().sender_reason.why, Why::kStation);
+  bridge_ports[kPod].locked = false;
+  EXPECT_TRUE(Ask().sender_reason.empty());
+}
+
+TEST_F(Bridging, AListOfSourcesIsAllThatTagsWithoutAnInterfaceAreHeldTo) {
+  const std::vector<IpPrefix> sources = {*IpPrefix::Parse("10.5.0.0/24"), *IpPrefix::Parse("2001:db8::/64")};
+  ports[kPod].sources = &sources;
+  ports[kPod].checked = {kUntagged};
+  EXPECT_EQ(Ask().source, flow::SourceVerdict::kUnknown) << "the kernel checks it at the bridge's interface";
+  question.miss.vlan = 9;
+  EXPECT_EQ(Ask().source, flow::SourceVerdict::kValid);
+  question.miss.vlan = kUntagged;
+  question.miss.ethertype = flow::kEthertypeIpv6;
+  question.miss.source = *IpAddress::Parse("2001:db8::1");
+  EXPECT_EQ(Ask().source, flow::SourceVerdict::kValid);
 }
 
 TEST_F(Bridging, APacketThatWouldNotFitStaysInSoftware) {
@@ -334,18 +381,35 @@ TEST_F(Bridging, APacketThatWouldNotFitStaysInSoftware) {
   EXPECT_EQ(Ask().verdict, Verdict::kForward);
 }
 
+// The station is behind a VLAN device on the port, which is what the bridge sends through.
+TEST_F(Bridging, TheSizeAndTheQueueOfAVlanDeviceCount) {
+  netlink::Link& vlan = AddVlan(70, "pf0vf1.5", kOtherPod, 5);
+  vlan.master = kBridge;
+  Join(70);
+  Learn(kOtherMac, 70);
+  EXPECT_EQ(Ask().verdict, Verdict::kForward);
+  vlan.mtu = 1400;
+  ExpectSoftware(Why::kOversize);
+  vlan.mtu = 1500;
+  netlink::Qdisc shaper;
+  shaper.ifindex = 70;
+  shaper.kind = "tbf";
+  (void)tables.forward_path.Reset(QuietTables{{shaper}, {}, {}});
+  ExpectSoftware(Why::kQueue);
+}
+
 TEST_F(Bridging, NetfilterCountsWhereItSeesBridgedPackets) {
   netlink::BaseChain chain;
   chain.family = 2;  // NFPROTO_IPV4
   chain.hook = 2;    // NF_INET_FORWARD
   chain.rules = 1;
-  (void)forward_path.Reset(std::vector<netlink::BaseChain>{chain});
+  (void)tables.forward_path.Reset(std::vector<netlink::BaseChain>{chain});
   EXPECT_EQ(Ask().verdict, Verdict::kForward);
   bridge_netfilter = true;
   ExpectSoftware(Why::kNetfilter);
   bridge_netfilter = false;
   chain.family = 7;  // NFPROTO_BRIDGE
-  (void)forward_path.Reset(std::vector<netlink::BaseChain>{chain});
+  (void)tables.forward_path.Reset(std::vector<netlink::BaseChain>{chain});
   ExpectSoftware(Why::kNetfilter);
 }
 
@@ -353,29 +417,30 @@ TEST_F(Bridging, NetfilterCountsWhereItSeesBridgedPackets) {
 
 TEST_F(Bridging, AStationThatMovedIsNotTakenOutByTheEndOfItsOldPlace) {
   using Entry = netlink::Event<netlink::FdbEntry>;
-  EXPECT_EQ(bridges.Apply(Entry{{kOtherPod, kBridge, kPodMac, 0, false}}).size(), 1u);
-  EXPECT_TRUE(bridges.Apply(Entry{{kPod, kBridge, kPodMac, 0, false}, true}).empty());
-  EXPECT_EQ(bridges.Find({kBridge, 0, kPodMac})->ifindex, kOtherPod);
-  EXPECT_EQ(bridges.Apply(Entry{{kOtherPod, kBridge, kPodMac, 0, false}, true}).size(), 1u);
-  EXPECT_EQ(bridges.Find({kBridge, 0, kPodMac}), nullptr);
+  EXPECT_EQ(tables.bridges.Apply(Entry{{kOtherPod, kBridge, kPodMac, 0, false}}).size(), 1u);
+  EXPECT_TRUE(tables.bridges.Apply(Entry{{kPod, kBridge, kPodMac, 0, false}, true}).empty());
+  EXPECT_EQ(tables.bridges.Find({kBridge, 0, kPodMac})->ifindex, kOtherPod);
+  EXPECT_EQ(tables.bridges.Apply(Entry{{kOtherPod, kBridge, kPodMac, 0, false}, true}).size(), 1u);
+  EXPECT_EQ(tables.bridges.Find({kBridge, 0, kPodMac}), nullptr);
 }
 
 TEST_F(Bridging, ABridgeIsToldOfAUseThatIsNewerThanAllItSaid) {
   using Entry = netlink::Event<netlink::FdbEntry>;
   const flow::StationKey station{kBridge, 0, kPodMac};
   const flow::TimePoint learned{std::chrono::seconds(10)};
-  (void)bridges.Apply(Entry{{kPod, kBridge, kPodMac, 0, false, true}}, learned);
-  EXPECT_EQ(bridges.Refreshable(station, learned), nullptr) << "what was counted then may be from before it moved";
-  ASSERT_NE(bridges.Refreshable(station, learned + std::chrono::seconds(1)), nullptr);
-  EXPECT_EQ(bridges.Refreshable(station, learned + std::chrono::seconds(1))->ifindex, kPod);
-  (void)bridges.Apply(Entry{{kPod, kBridge, kPodMac, 0, false, false}}, learned);
-  EXPECT_EQ(bridges.Refreshable(station, learned + std::chrono::seconds(1)), nullptr) << "put there by somebody";
+  (void)tables.bridges.Apply(Entry{{kPod, kBridge, kPodMac, 0, false, true}}, learned);
+  EXPECT_EQ(tables.bridges.Refreshable(station, learned), nullptr)
+      << "what was counted then may be from before it moved";
+  ASSERT_NE(tables.bridges.Refreshable(station, learned + std::chrono::seconds(1)), nullptr);
+  EXPECT_EQ(tables.bridges.Refreshable(station, learned + std::chrono::seconds(1))->ifindex, kPod);
+  (void)tables.bridges.Apply(Entry{{kPod, kBridge, kPodMac, 0, false, false}}, learned);
+  EXPECT_EQ(tables.bridges.Refreshable(station, learned + std::chrono::seconds(1)), nullptr) << "put there by somebody";
 }
 
 TEST_F(Bridging, AWholeDumpTellsOfEachDifference) {
   const std::vector<netlink::FdbEntry> all = {{kOtherPod, kBridge, kPodMac, 0, false}};
-  EXPECT_EQ(bridges.Reset(all).size(), 3u) << "one has moved, one has gone, as has the bridge's own";
-  EXPECT_TRUE(bridges.Reset(all).empty());
+  EXPECT_EQ(tables.bridges.Reset(all).size(), 3u) << "one has moved, one has gone, as has the bridge's own";
+  EXPECT_TRUE(tables.bridges.Reset(all).empty());
 }
 
 }  // namespace

@@ -36,13 +36,10 @@ class Decision : public testing::Test {
     AddLink(7, "pf0vf0");
     question.miss.protocol = 17;
   }
-  Answer Ask() const {
-    LinkMirror links;
-    for (const auto& [ifindex, link] : links_by_ifindex) (void)links.Apply({link});
-    const Topology topology({2, 7}, links, bridges);
-    return Decide(question, path, route,
-                  {ports, topology, reach, nexthops, rules, special_routes, bridges, forward_path, hash_v4, hash_v6},
-                  settings);
+  Answer Ask() {
+    for (const auto& [ifindex, link] : links_by_ifindex) (void)tables.links.Apply({link});
+    const Topology topology({2, 7}, tables.links, tables.bridges);
+    return Decide(question, path, route, {ports, topology, reach, tables, hash_v4, hash_v6}, settings);
   }
   netlink::Link& AddLink(std::uint32_t ifindex, const char* name) {
     netlink::Link link;
@@ -59,7 +56,7 @@ class Decision : public testing::Test {
     link.vlan = {.id = id, .protocol = 0x8100, .maps_egress_priority = false};
     return link;
   }
-  void ExpectSoftware(const char* reason_part) const {
+  void ExpectSoftware(const char* reason_part) {
     const Answer answer = Ask();
     EXPECT_EQ(answer.verdict, Answer::Verdict::kSoftware);
     EXPECT_NE(answer.reason.text.find(reason_part), std::string::npos) << answer.reason.text;
@@ -71,11 +68,7 @@ class Decision : public testing::Test {
   DecisionPorts ports;
   Reach reach;
   std::map<std::uint32_t, netlink::Link> links_by_ifindex;
-  NexthopMirror nexthops;
-  RuleMirror rules;
-  SpecialRouteMirror special_routes;
-  BridgeMirror bridges;
-  ForwardPath forward_path;
+  Tables tables;
   HashPolicy hash_v4, hash_v6;
   DecisionSettings settings;
 };
@@ -245,9 +238,9 @@ TEST_F(Decision, AProtocolThatTheKernelCannotBeAskedAboutStaysInSoftwareOnSevera
 TEST_F(Decision, ARouteThatOnlyNamesItsNexthopHasTheMembersOfThat) {
   route->nexthops.clear();
   route->nexthop_id = 20;
-  nexthops.Reset({{.id = 20, .group = {11, 12}},
-                  {.id = 11, .ifindex = 2, .gateway = IpAddress::V4(10, 1, 0, 1)},
-                  {.id = 12, .ifindex = 3, .gateway = IpAddress::V4(10, 2, 0, 1)}});
+  tables.nexthops.Reset({{.id = 20, .group = {11, 12}},
+                         {.id = 11, .ifindex = 2, .gateway = IpAddress::V4(10, 1, 0, 1)},
+                         {.id = 12, .ifindex = 3, .gateway = IpAddress::V4(10, 2, 0, 1)}});
   const Answer answer = Ask();
   EXPECT_EQ(answer.dependencies.nexthop_ids, (std::vector<std::uint32_t>{20, 11, 12}));
   EXPECT_EQ(answer.dependencies.links, (std::vector<std::uint32_t>{2, 3}));
@@ -265,11 +258,11 @@ TEST_F(Decision, WhatARuleLooksAtIsInTheKey) {
   netlink::Rule rule;
   rule.family = Family::kIpv4;
   rule.source = *IpPrefix::Parse("10.0.0.0/8");
-  rules.Reset({rule});
+  tables.rules.Reset({rule});
   EXPECT_EQ(Ask().fields, flow::kFieldSource);
   EXPECT_FALSE(Ask().uniform);
   rule.obscure = true;
-  rules.Reset({rule});
+  tables.rules.Reset({rule});
   ExpectSoftware("policy rule");
 }
 
@@ -277,7 +270,7 @@ TEST_F(Decision, ARouteForOneTosPutsTheTosIntoTheKeysOfItsDestinations) {
   netlink::Route with_tos;
   with_tos.destination = *IpPrefix::Parse("192.0.2.0/25");
   with_tos.tos = 0x10;
-  special_routes.Reset({with_tos});
+  tables.special_routes.Reset({with_tos});
   EXPECT_EQ(Ask().fields, flow::kFieldTos);
   EXPECT_FALSE(Ask().uniform);
   question.miss.destination = *IpAddress::Parse("192.0.2.200");
@@ -291,7 +284,7 @@ TEST_F(Decision, WhatOnlyTheStackAppliesKeepsTheFlowThereUnlessTheOperatorIgnore
   chain.name = "forward";
   chain.hook = NF_INET_FORWARD;
   chain.rules = 1;
-  forward_path.Reset(std::vector{chain});
+  tables.forward_path.Reset(std::vector{chain});
   ExpectSoftware("table filter chain forward");
   settings.respect_netfilter = false;
   EXPECT_EQ(Ask().verdict, Answer::Verdict::kForward);
@@ -301,10 +294,10 @@ TEST_F(Decision, AShapedEgressConcernsWhatLeavesThere) {
   netlink::Qdisc shaper;
   shaper.ifindex = 2;
   shaper.kind = "tbf";
-  forward_path.Reset(QuietTables{{shaper}, {}, {}});
+  tables.forward_path.Reset(QuietTables{{shaper}, {}, {}});
   ExpectSoftware("tbf");
   shaper.ifindex = 9;
-  forward_path.Reset(QuietTables{{shaper}, {}, {}});
+  tables.forward_path.Reset(QuietTables{{shaper}, {}, {}});
   EXPECT_EQ(Ask().verdict, Answer::Verdict::kForward);
 }
 

@@ -149,7 +149,7 @@ class ModelKernel {
   static constexpr std::uint32_t kPorts = 4;
 
   explicit ModelKernel(Dice& dice) : dice_(dice) {
-    rules_.Reset({});
+    tables_.rules.Reset({});
     for (std::uint32_t port = kFirstPort; port < kFirstPort + kPorts; ++port) {
       netlink::Link link;
       link.ifindex = port;
@@ -157,7 +157,7 @@ class ModelKernel {
       link.flags = IFF_UP | IFF_LOWER_UP;
       link.mtu = 1500;
       link.address = {{2, 0, 0, 0, 0, static_cast<std::uint8_t>(port)}};
-      (void)links_.Apply({link});
+      (void)tables_.links.Apply({link});
       ports_[port] = {link.name, true, 1500, 1500, true, {}};
       routes_[SubnetOf(port)] = {RTN_UNICAST, {{port, {}}}, 0};
     }
@@ -167,7 +167,7 @@ class ModelKernel {
   static IpPrefix SubnetOf(std::uint32_t port) {
     return {IpAddress::V4(10, 1, static_cast<std::uint8_t>(port), 0), 24};
   }
-  [[nodiscard]] const netlink::Link& LinkAt(std::uint32_t port) const { return *links_.Find(port); }
+  [[nodiscard]] const netlink::Link& LinkAt(std::uint32_t port) const { return *tables_.links.Find(port); }
 
   // Something happens. What is announced of it.
   Changes Happen() {
@@ -188,9 +188,7 @@ class ModelKernel {
     const bool valid = back && std::ranges::any_of(HopsOf(back->second),
                                                    [&](const Hop& hop) { return hop.ifindex == question.miss.port; });
     if (!valid) route = MakeError(EXDEV, "look up");
-    return kernel::Decide(
-        question, path, route,
-        {ports_, topology_, reach_, nexthops_, rules_, special_routes_, bridges_, forward_path_, hash_, hash_}, {});
+    return kernel::Decide(question, path, route, {ports_, topology_, reach_, tables_, hash_, hash_}, {});
   }
 
  private:
@@ -209,7 +207,7 @@ class ModelKernel {
   };
   using Found = std::pair<IpPrefix, ModelRoute>;
 
-  [[nodiscard]] bool IsUp(std::uint32_t ifindex) const { return links_.Find(ifindex)->is_up(); }
+  [[nodiscard]] bool IsUp(std::uint32_t ifindex) const { return tables_.links.Find(ifindex)->is_up(); }
 
   [[nodiscard]] std::vector<Hop> HopsOf(const ModelRoute& route) const {
     if (route.nexthop_id == 0) return route.hops;
@@ -250,10 +248,10 @@ class ModelKernel {
     }
     const std::vector<Hop> hops = LiveHopsOf(found.second);
     const Hop& hop = hops[std::hash<IpAddress>()(miss.destination) % hops.size()];
-    const netlink::Link& link = *links_.Find(hop.ifindex);
+    const netlink::Link& link = *tables_.links.Find(hop.ifindex);
     path.egress = hop.ifindex;
     path.next_hop = hop.gateway.is_none() ? miss.destination : hop.gateway;
-    const netlink::Neigh* neigh = neighs_.Find({hop.ifindex, path.next_hop});
+    const netlink::Neigh* neigh = tables_.neighs.Find({hop.ifindex, path.next_hop});
     path.source_mac = link.address;
     path.mtu = static_cast<std::uint16_t>(link.mtu);
     if (neigh != nullptr) path.destination_mac = neigh->lladdr;
@@ -333,7 +331,7 @@ class ModelKernel {
       shown.gateway = object.hop.gateway;
     }
     objects_[id] = object;
-    return nexthops_.Apply({shown});
+    return tables_.nexthops.Apply({shown});
   }
   Changes RemoveObject() {
     if (objects_.empty()) return {};
@@ -342,7 +340,7 @@ class ModelKernel {
     Drop(id);
     netlink::NexthopObject shown;
     shown.id = id;
-    return nexthops_.Apply({shown, true});
+    return tables_.nexthops.Apply({shown, true});
   }
   // With it go, without a word, its places in groups, groups that are empty then, and their routes.
   void Drop(std::uint32_t id) {
@@ -364,10 +362,10 @@ class ModelKernel {
           IpAddress::V4(10, 9, static_cast<std::uint8_t>(dice_.Below(2)), static_cast<std::uint8_t>(dice_.Below(32)));
     neigh.state = dice_.Chance(4) ? NUD_FAILED : NUD_REACHABLE;
     neigh.lladdr = {{2, 1, 0, 0, subnet, static_cast<std::uint8_t>(dice_.Below(3))}};
-    return neighs_.Apply({neigh});
+    return tables_.neighs.Apply({neigh});
   }
   Changes ChangeLink() {
-    netlink::Link link = *links_.Find(AnyPort());
+    netlink::Link link = *tables_.links.Find(AnyPort());
     switch (dice_.Below(3)) {
       case 0:
         link.flags ^= IFF_UP;
@@ -378,7 +376,7 @@ class ModelKernel {
       default:
         link.address.bytes[4] ^= 1;
     }
-    Changes changes = links_.Apply({link});
+    Changes changes = tables_.links.Apply({link});
     if (link.is_up()) {  // its subnet is there again
       if (routes_.try_emplace(SubnetOf(link.ifindex), ModelRoute{RTN_UNICAST, {{link.ifindex, {}}}, 0}).second) {
         changes.push_back(flow::RouteChanged{SubnetOf(link.ifindex)});
@@ -401,21 +399,15 @@ class ModelKernel {
     std::vector<std::uint32_t> ports;
     for (auto& [port, entry] : ports_) {
       ports.push_back(port);
-      entry.mtu = links_.Find(port)->mtu;
+      entry.mtu = tables_.links.Find(port)->mtu;
     }
-    topology_ = kernel::Topology(ports, links_, bridges_);
+    topology_ = kernel::Topology(ports, tables_.links, tables_.bridges);
   }
 
   Dice& dice_;
   std::map<IpPrefix, ModelRoute> routes_;
   std::map<std::uint32_t, Object> objects_;
-  kernel::LinkMirror links_;
-  kernel::NeighMirror neighs_;
-  kernel::NexthopMirror nexthops_;
-  kernel::RuleMirror rules_;
-  kernel::SpecialRouteMirror special_routes_;
-  kernel::BridgeMirror bridges_;
-  kernel::ForwardPath forward_path_;
+  kernel::Tables tables_;
   kernel::Topology topology_;
   kernel::Reach reach_;
   kernel::DecisionPorts ports_;

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 #include <linux/fib_rules.h>
+#include <linux/if.h>
+#include <linux/if_bridge.h>
 #include <linux/neighbour.h>
 #include <linux/netfilter.h>
 #include <linux/rtnetlink.h>
@@ -14,6 +16,7 @@
 #include "agent/api/idl.h"
 #include "agent/api/interfaces.h"
 #include "agent/explain_view.h"
+#include "agent/kernel/bridging.h"
 #include "tests/unit/agent/world.h"
 
 namespace dpuflow {
@@ -39,7 +42,7 @@ class ExplainTest : public testing::Test {
       link.ifindex = ifindex;
       link.name = name;
       link.address = ifindex == World::kPod ? World::kPodRouterMac : World::kUplinkMac;
-      (void)links.Apply(netlink::Event<netlink::Link>{link});
+      (void)tables.links.Apply(netlink::Event<netlink::Link>{link});
     }
     question.packet = world.MissTo(World::kServer);
     question.packet.source_mac = {};
@@ -52,7 +55,7 @@ class ExplainTest : public testing::Test {
     insight.route->type = RTN_UNICAST;
     insight.route->protocol = RTPROT_BGP;
     insight.route->nexthops = {{World::kUplink, kRouter, 0, 1, false}};
-    rules.Reset({Rule(0, RT_TABLE_LOCAL), Rule(32766, RT_TABLE_MAIN), Rule(32767, RT_TABLE_DEFAULT)});
+    tables.rules.Reset({Rule(0, RT_TABLE_LOCAL), Rule(32766, RT_TABLE_MAIN), Rule(32767, RT_TABLE_DEFAULT)});
     world.Route(World::kServer);
   }
 
@@ -67,13 +70,16 @@ class ExplainTest : public testing::Test {
 
   // The kernel's words, and the decision that follows.
   Explanation Ask() {
-    const kernel::Topology topology({World::kPod, World::kUplink}, links, bridges);
+    const kernel::Topology topology({World::kPod, World::kUplink}, tables.links, tables.bridges);
     const kernel::Reach reach;
-    const kernel::DecisionContext decision{ports,          topology, reach,        nexthops, rules,
-                                           special_routes, bridges,  forward_path, hash_v4,  hash_v6};
-    const ExplainContext context{port, world.pipeline, decision, neighs, links, classifier, true};
-    if (!CanAskKernel(question.packet, context)) return Check(Explain(question, std::nullopt, context));
-    insight.answer = kernel::Decide({0, question.packet}, insight.path, insight.route, decision, {});
+    const kernel::DecisionContext decision{ports, topology, reach, tables, hash_v4, hash_v6};
+    const ExplainContext context{port, world.pipeline, decision, classifier, true};
+    if (!CanAskKernel(question, context)) return Check(Explain(question, std::nullopt, context));
+    if (kernel::IsBridged(question.packet, topology)) {
+      insight.answer = kernel::DecideBridged({0, question.packet}, nullptr, decision, {});
+    } else {
+      insight.answer = kernel::Decide({0, question.packet}, insight.path, insight.route, decision, {});
+    }
     return Check(Explain(question, insight, context));
   }
   // Every explanation fits the interface definition.
@@ -84,7 +90,7 @@ class ExplainTest : public testing::Test {
   }
   Json View(const Explanation& explanation) const {
     return ExplanationView(
-        explanation, [this](std::uint32_t ifindex) { return links.Name(ifindex); }, world.now);
+        explanation, [this](std::uint32_t ifindex) { return tables.links.Name(ifindex); }, world.now);
   }
   void ExpectSoftware(const Explanation& explanation, const std::string& reason, Verdict verdict) {
     EXPECT_EQ(explanation.decision, Decision::kSoftware);
@@ -92,16 +98,33 @@ class ExplainTest : public testing::Test {
     EXPECT_EQ(explanation.verdict, verdict) << ToString(explanation.verdict);
   }
 
+  // From here on pod and uplink are ports of a bridge.
+  void Bridge() {
+    netlink::Link bridge;
+    bridge.ifindex = kBridge;
+    bridge.name = "br0";
+    bridge.flags = IFF_UP;
+    bridge.bridge.emplace();
+    (void)tables.links.Apply({bridge});
+    for (const std::uint32_t ifindex : {World::kPod, World::kUplink}) {
+      netlink::Link link = *tables.links.Find(ifindex);
+      link.master = kBridge;
+      link.mtu = 1500;
+      (void)tables.links.Apply({link});
+      netlink::BridgePort member;
+      member.ifindex = ifindex;
+      member.bridge = kBridge;
+      member.state = BR_STATE_FORWARDING;
+      ports[ifindex].mtu = 1500;
+      (void)tables.bridges.Apply(netlink::Event<netlink::BridgePort>{member});
+    }
+  }
+
+  static constexpr std::uint32_t kBridge = 50;
   World world;
   PortSlot port;
   kernel::DecisionPorts ports;
-  kernel::NexthopMirror nexthops;
-  kernel::RuleMirror rules;
-  kernel::SpecialRouteMirror special_routes;
-  kernel::BridgeMirror bridges;
-  kernel::ForwardPath forward_path;
-  kernel::NeighMirror neighs;
-  kernel::LinkMirror links;
+  kernel::Tables tables;
   kernel::HashPolicy hash_v4, hash_v6;
   ClassifierSettings classifier;
   PacketQuestion question;
@@ -172,7 +195,7 @@ TEST_F(ExplainTest, ANeighbourThatIsAwaited) {
   neigh.ifindex = World::kUplink;
   neigh.address = kRouter;
   neigh.state = NUD_INCOMPLETE;
-  (void)neighs.Apply(netlink::Event<netlink::Neigh>{neigh});
+  (void)tables.neighs.Apply(netlink::Event<netlink::Neigh>{neigh});
   const Explanation explanation = Ask();
   EXPECT_EQ(explanation.decision, Decision::kWait);
   EXPECT_EQ(explanation.verdict, DPUFLOW_VERDICT_NO_NEIGH);
@@ -265,9 +288,9 @@ TEST_F(ExplainTest, TheRuleThatNamesTheTableIfThereIsOne) {
   rule.source = *IpPrefix::Parse("10.0.7.0/24");
   netlink::Rule other = Rule(90, 100);
   other.iif = "pf0vf1";
-  rules.Reset({other, rule});
+  tables.rules.Reset({other, rule});
   EXPECT_EQ(Ask().rule, 100u);
-  rules.Reset({Rule(80, 100), rule});
+  tables.rules.Reset({Rule(80, 100), rule});
   EXPECT_EQ(Ask().rule, std::nullopt) << "it may be either";
 }
 
@@ -276,7 +299,7 @@ TEST_F(ExplainTest, APortThatTakesNoPart) {
   port.refusal = "it belongs to the bond bond0";
   port.hint = "ip link set dev pf0vf0 nomaster";
   port.info.link.master = 40;
-  (void)links.Apply(netlink::Event<netlink::Link>{port.info.link});
+  (void)tables.links.Apply(netlink::Event<netlink::Link>{port.info.link});
   ports[World::kPod].ready = false;
   const Explanation explanation = Ask();
   ExpectSoftware(explanation, "pf0vf0 takes no part: it belongs to the bond bond0", DPUFLOW_VERDICT_NOT_A_PORT);
@@ -298,6 +321,33 @@ TEST_F(ExplainTest, APacketOfAVlanThatNobodyKnowsIsNotAskedAbout) {
   const Explanation explanation = Ask();
   ExpectSoftware(explanation, "pf0vf0 has no VLAN device with id 10 that is up", DPUFLOW_VERDICT_VLAN);
   EXPECT_FALSE(explanation.route || explanation.key);
+}
+
+TEST_F(ExplainTest, APacketToAStationIsBridged) {
+  Bridge();
+  const MacAddress station = *MacAddress::Parse("0a:00:00:00:00:77");
+  question.names_mac = true;
+  question.packet.destination_mac = station;
+  Explanation explanation = Ask();
+  ExpectSoftware(explanation, "the bridge has not learned behind which port 0a:00:00:00:00:77 is (bridge fdb)",
+                 DPUFLOW_VERDICT_BRIDGED);
+  EXPECT_FALSE(explanation.fdb);
+  (void)tables.bridges.Apply(
+      netlink::Event<netlink::FdbEntry>{{World::kUplink, kBridge, station, 0, false, true, false}});
+  explanation = Ask();
+  EXPECT_EQ(explanation.station, (flow::StationKey{kBridge, 0, station}));
+  ASSERT_TRUE(explanation.fdb);
+  EXPECT_EQ(explanation.decision, Decision::kForward) << explanation.reason;
+  EXPECT_EQ(explanation.bridged_by, World::kUplink);
+  EXPECT_EQ(explanation.key->table, flow::Table::kL2Destination);
+  EXPECT_FALSE(explanation.route || explanation.next_hop);
+  EXPECT_EQ(explanation.summary, "in software: its entries are added when a packet asks for them");
+  EXPECT_EQ(View(explanation)["station"]["state"], "dynamic");
+}
+
+TEST_F(ExplainTest, WhereABridgeHasNoInterfaceTheMacIsToBeNamed) {
+  Bridge();
+  EXPECT_NE(Ask().reason.find("dst_mac"), std::string::npos);
 }
 
 TEST_F(ExplainTest, Ipv6WhileTheMachineDoesNotForwardIt) {
@@ -332,7 +382,7 @@ TEST_F(ExplainTest, WhatTheStackDoesIsTheReasonAndTheVerdict) {
   chain.table = "test";
   chain.name = "forwarding";
   chain.rules = 1;
-  forward_path.Reset(std::vector{chain});
+  tables.forward_path.Reset(std::vector{chain});
   classifier.stack_only_v4 = true;
   const Explanation explanation = Ask();
   EXPECT_EQ(explanation.verdict, DPUFLOW_VERDICT_STACK_ONLY);
@@ -365,14 +415,15 @@ class ParsePacketTest : public ExplainTest {
   std::string Refused(const Json& more) {
     Json parameters = {{"destination", "192.0.2.1"}, {"source", "10.0.7.2"}, {"port", "pf0vf0"}};
     parameters.update(more);
-    const auto parsed = ParsePacket(parameters, {{World::kPod, port}}, kernel::Topology({World::kPod}, links, bridges));
+    const auto parsed =
+        ParsePacket(parameters, {{World::kPod, port}}, kernel::Topology({World::kPod}, tables.links, tables.bridges));
     return parsed ? "" : parsed.error();
   }
 };
 
 TEST_F(ParsePacketTest, WhatIsLeftOutIsAsIpRouteGetHasIt) {
   const auto parsed = ParsePacket({{"destination", "192.0.2.1"}, {"source", "10.0.7.2"}, {"port", "pf0vf0"}},
-                                  {{World::kPod, port}}, kernel::Topology({World::kPod}, links, bridges));
+                                  {{World::kPod, port}}, kernel::Topology({World::kPod}, tables.links, tables.bridges));
   ASSERT_TRUE(parsed);
   EXPECT_TRUE(parsed->any_protocol);
   flow::Miss expected = world.MissTo(World::kServer);

@@ -98,6 +98,13 @@ TEST(ForwardPath, TablesOfIptablesLegacyCountByBeingThere) {
   EXPECT_FALSE(path.WhyStack(Family::kIpv6));
 }
 
+TEST(ForwardPath, TablesOfEbtablesConcernWhatPassesABridge) {
+  ForwardPath path;
+  path.Reset(QuietTables{{}, {}, {}, {"nat"}});
+  EXPECT_TRUE(path.WhyStackOfBridge());
+  EXPECT_FALSE(path.WhyStack(Family::kIpv4));
+}
+
 TEST(ForwardPath, AResetSaysWhetherAnythingIsNew) {
   ForwardPath path;
   EXPECT_TRUE(path.Reset(std::vector{Chain(NFPROTO_INET, NF_INET_FORWARD)}));

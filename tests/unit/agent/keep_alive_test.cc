@@ -49,14 +49,16 @@ TEST_F(KeepAlive, FlowsToTheSameNeighbourSayItTogether) {
   EXPECT_EQ(UsedAfter(0), Neighs{World::kRouter});
 }
 
-TEST_F(KeepAlive, WhatHardwareRefusesIsForwardedBySoftwareAndInUseAsWell) {
+TEST_F(KeepAlive, WhatHardwareRefusesAndTheClassifierForwardsIsInUseAsWell) {
   const IpAddress other = IpAddress::V4(192, 0, 2, 77);
   world_.Route(other);
   world_.refusal = Error{ENOSPC, "add", ""};
   world_.Send(other);
   (void)world_.pipeline.TakeUsedNeighs();
   EXPECT_EQ(UsedAfter(0, other), Neighs{}) << "no packet came up";
-  world_.Send(other);
+  world_.pipeline.OnMiss(world_.MissTo(other), {world_.now, false}, world_.now);
+  EXPECT_EQ(world_.pipeline.TakeUsedNeighs(), Neighs{}) << "what goes to the stack is the stack's to use";
+  world_.pipeline.OnMiss(world_.MissTo(other), {world_.now, true}, world_.now);
   EXPECT_EQ(world_.pipeline.TakeUsedNeighs(), Neighs{World::kRouter});
 }
 

@@ -225,7 +225,7 @@ TEST(CommandLine, ExplainSaysWhatIsMissingOrWrong) {
       {"::1 from 10.0.0.1", "from: expected an IPv6 address, found 10.0.0.1"},
       {"10.0.0.1 from 10.0.0.2 iif", "iif: expected the name of an interface, found nothing"},
       {"10.0.0.1 from 10.0.0.2 from 10.0.0.3", "from: expected it once, found it again: 10.0.0.3"},
-      {"10.0.0.1 oif p0", "explain: expected from, iif, ipproto, sport, dport, tos, mark or vlan, found oif"},
+      {"10.0.0.1 oif p0", "explain: expected from, iif, ipproto, sport, dport, tos, mark, vlan or dst_mac, found oif"},
       {"10.0.0.1 ipproto xyz", "ipproto: expected tcp, udp, icmp, icmpv6 or 1 to 255, found xyz"},
       {"10.0.0.1 ipproto 0", "ipproto: expected tcp, udp, icmp, icmpv6 or 1 to 255, found 0"},
       {"10.0.0.1 sport 65536", "sport: expected 1 to 65535, found 65536"},
@@ -233,6 +233,7 @@ TEST(CommandLine, ExplainSaysWhatIsMissingOrWrong) {
       {"10.0.0.1 tos 10", "tos: expected 0x00 to 0xff, found 10"},
       {"10.0.0.1 mark 0x1ffffffff", "mark: expected 0 to 4294967295, found 0x1ffffffff"},
       {"10.0.0.1 vlan 4095", "vlan: expected 1 to 4094, found 4095"},
+      {"10.0.0.1 dst_mac 02:00:00:00:01", "dst_mac: expected a MAC address, found 02:00:00:00:01"},
       {"10.0.0.1 from 10.0.0.2 iif p0 ipproto icmp sport 7", "explain: sport and dport are of tcp and udp only"},
   };
   for (const auto& [words, text] : kCases) {

@@ -75,6 +75,20 @@ TEST(Stations, OfTheMachineItselfAreLocal) {
   EXPECT_EQ(event->value.vlan, 0);
 }
 
+TEST(Stations, OneThatIsNotLetInIsLocked) {
+  MessageBuffer buffer;
+  ndmsg header{};
+  header.ndm_family = AF_BRIDGE;
+  header.ndm_ifindex = 4;
+  buffer.Begin(RTM_NEWNEIGH, 0, 0, header);
+  buffer.PutMac(NDA_LLADDR, *MacAddress::Parse("02:00:00:00:00:99"));
+  buffer.PutU32(NDA_MASTER, 2);
+  buffer.PutU32(NDA_FLAGS_EXT, 1u << 0);
+  EXPECT_FALSE(ParseFdbEntry(buffer.header(0))->value.locked);
+  buffer.PutU32(NDA_FLAGS_EXT, 1u << 1);
+  EXPECT_TRUE(ParseFdbEntry(buffer.header(0))->value.locked);
+}
+
 TEST(BridgeVlans, ThoseThatDoNotForwardAreHalted) {
   MessageBuffer buffer;
   br_vlan_msg header{};

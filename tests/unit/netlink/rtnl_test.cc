@@ -65,6 +65,24 @@ TEST(Links, APeerInAnotherNamespaceIsNoLowerDevice) {
   EXPECT_EQ(ParseLink(buffer.header(0))->value.lower, 0u);
 }
 
+TEST(Links, SomeTakeMoreOfTheirLowerDeviceThanTheirOwnFrames) {
+  const auto taps = [](const char* kind, std::uint32_t macvlan_mode) {
+    MessageBuffer buffer = LinkMessage(RTM_NEWLINK, AF_UNSPEC);
+    {
+      const Nest info(buffer, IFLA_LINKINFO);
+      buffer.PutString(IFLA_INFO_KIND, kind);
+      const Nest data(buffer, IFLA_INFO_DATA);
+      buffer.PutU32(IFLA_MACVLAN_MODE, macvlan_mode);
+    }
+    return ParseLink(buffer.header(0))->value.taps_lower;
+  };
+  EXPECT_FALSE(taps("macvlan", MACVLAN_MODE_BRIDGE));
+  EXPECT_TRUE(taps("macvlan", MACVLAN_MODE_PASSTHRU));
+  EXPECT_TRUE(taps("macvtap", MACVLAN_MODE_PASSTHRU));
+  EXPECT_TRUE(taps("ipvlan", 0));
+  EXPECT_FALSE(taps("vlan", MACVLAN_MODE_PASSTHRU));
+}
+
 TEST(Links, AnAddressThatIsNoMacIsNoFault) {
   MessageBuffer buffer = LinkMessage(RTM_NEWLINK, AF_UNSPEC);
   buffer.Put(IFLA_ADDRESS, FromHex("0a000001"));  // a tunnel's
