@@ -89,6 +89,20 @@ Changes BridgeMirror::Reset(const std::vector<netlink::VlanHalt>& all) {
   return changes;
 }
 
+Changes BridgeMirror::Forget(std::uint32_t ifindex) {
+  Changes changes;
+  for (auto it = stations_.begin(); it != stations_.end();) {
+    if (it->first.bridge != ifindex) {
+      ++it;
+      continue;
+    }
+    changes.push_back(flow::StationChanged{it->first});
+    changed_.erase(it->first);
+    it = stations_.erase(it);
+  }
+  return changes;
+}
+
 const netlink::BridgePort* BridgeMirror::Port(std::uint32_t ifindex) const {
   const auto found = ports_.find(ifindex);
   return found == ports_.end() ? nullptr : &found->second;

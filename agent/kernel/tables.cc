@@ -41,6 +41,9 @@ class Applier {
   void operator()(const netlink::Event<netlink::Link>& link) {
     news_.ports = news_.martians = true;  // an address is a martian in the VRF of its interface
     news_.changes = tables_.links.Apply(link);
+    if (!link.removed) return;
+    const Changes stations = tables_.bridges.Forget(link.value.ifindex);
+    news_.changes.insert(news_.changes.end(), stations.begin(), stations.end());
   }
   void operator()(const netlink::Event<netlink::Address>& address) {
     news_.martians = true;

@@ -58,6 +58,17 @@ TEST(Tables, AStationConcernsThePortsWhereItIsTheBridgesOwn) {
   EXPECT_TRUE(tables.Apply(Event<netlink::FdbEntry>{entry}, {}).ports) << "it was, until now";
 }
 
+TEST(Tables, WithABridgeGoItsStations) {
+  Tables tables;
+  (void)tables.Apply(Event<netlink::Link>{Link(50, "br0")}, {});
+  const netlink::FdbEntry entry{7, 50, *MacAddress::Parse("0a:00:00:00:00:01")};
+  (void)tables.Apply(Event<netlink::FdbEntry>{entry}, {});
+  const News news = tables.Apply(Event<netlink::Link>{Link(50, "br0"), true}, {});
+  EXPECT_TRUE(std::ranges::any_of(
+      news.changes, [](const auto& change) { return std::holds_alternative<flow::StationChanged>(change); }));
+  EXPECT_EQ(tables.bridges.Find({50, 0, entry.mac}), nullptr);
+}
+
 TEST(Tables, AnAddressIsTheMachinesOwnInItsVrf) {
   Tables tables;
   netlink::Link vrf = Link(60, "red"), port = Link(7, "pf0vf0");
