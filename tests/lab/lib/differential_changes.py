@@ -21,6 +21,7 @@ class Changes:
             (4, self.nexthop), (4, self.neighbour), (2, self.link_flap), (2, self.link_mtu), (2, self.link_mac),
             (1, self.link_name), (2, self.carrier), (2, self.address), (1, self.port_address), (5, self.rule),
             (3, self.rule_deleted), (3, self.hash_policy), (2, self.rp_filter), (2, self.forwarding), (3, self.vrf),
+            (2, self.uplink_vrf),
             (2, self.netfilter), (1, self.offload_port),
         ]  # fmt: skip
         if len(world.uplinks) > 1:
@@ -192,6 +193,22 @@ class Changes:
         device = self.rng.choice(self.world.devices)
         enslaved = ["ip", "link", "set", "dev", device] + self.rng.choice([["master", "red"], ["nomaster"]])
         return [enslaved] + self.world.again(device)
+
+    def uplink_vrf(self):
+        """The uplink goes into a VRF, or comes out. Routes and nexthops by it go without a word, and are made again."""
+        enslaved = ["ip", "link", "set", "dev", "p0"] + self.rng.choice([["master", "red"], ["nomaster"], ["nomaster"]])
+        address = ["ip", "-6", "address", "replace", "2001:db8:ff::1/64", "dev", "p0", "nodad"]
+        hops = {"11": "192.0.2.2", "12": "192.0.2.3", "30": "192.0.2.3",
+                "40": "2001:db8:ff::3", "41": "2001:db8:ff::2", "42": "2001:db8:ff::3"}  # fmt: skip
+        groups = {"20": "11/12", "50": "11/12", "60": "41/42"}
+        made = [["ip", "nexthop", "replace", "id", name, *self.via(router)] for name, router in hops.items()]
+        for name, members in groups.items():
+            resilient = [] if name == "20" else ["type", "resilient", "buckets", "16", "idle_timer", "0"]
+            made.append(["ip", "nexthop", "replace", "id", name, "group", members, *resilient])
+        for prefix, way in ((PREFIXES[0], self.via("192.0.2.2")), (PREFIXES[1], ["nhid", "20"]),
+                            (PREFIXES_V6[0], self.via("2001:db8:ff::2"))):  # fmt: skip
+            made.append(["ip", "route", "replace", prefix, *way])
+        return [enslaved, address] + self.world.again("p0") + made
 
     def netfilter(self):
         if self.rng.random() < 0.6:

@@ -4,9 +4,10 @@
 # Network namespaces by name. `dpu` is the one that the scenario itself runs in, the DPU's. On an emulated processor a
 # network takes as long to make as it takes processes, so what comes together is one batch.
 
-namespace_add() { # NAME
+# namespace_add NAME: nobody there asks for an IPv6 router, who would be heard of when a scenario does not expect it.
+namespace_add() {
   ip netns add "$1"
-  ((${LAB_NO_IPV6:-1} == 0)) || in_ns "$1" sysctl -qw net.ipv6.conf.default.disable_ipv6=1
+  in_ns "$1" sysctl -qw "net.ipv6.conf.default.disable_ipv6=${LAB_NO_IPV6:-1}" net.ipv6.conf.default.router_solicitations=0
   in_ns "$1" ip link set lo up
 }
 

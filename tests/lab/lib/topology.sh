@@ -17,6 +17,27 @@ HOST_GATEWAY=10.2.0.1
 HOST_ADDRESS=10.2.0.2
 export DPU_UPLINK TOR_UPLINK UPLINK_LENGTH SECOND_ROUTER TOR_EXT EXT EXT_PREFIX EXT_ADDRESS HOST_GATEWAY HOST_ADDRESS
 
+# The same in IPv6, where a scenario has both (ipv6_beside).
+DPU_UPLINK6=2001:db8:ff::1
+TOR_UPLINK6=2001:db8:ff::2
+SECOND_ROUTER6=2001:db8:ff::3
+EXT_PREFIX6=2001:db8:100::/64
+EXT_ADDRESS6=2001:db8:100::1
+export DPU_UPLINK6 TOR_UPLINK6 SECOND_ROUTER6 EXT_PREFIX6 EXT_ADDRESS6
+
+pod_address6() { # INDEX
+  printf '2001:db8:e%d::2\n' "$1"
+}
+
+pod_gateway6() { # INDEX
+  printf '2001:db8:e%d::1\n' "$1"
+}
+
+# in_url ADDRESS: as labtraffic wants it before a port.
+in_url() {
+  if [[ $1 == *:* ]]; then printf '[%s]\n' "$1"; else printf '%s\n' "$1"; fi
+}
+
 pod_address() { # INDEX
   printf '10.1.%d.2\n' "$1"
 }
@@ -104,4 +125,34 @@ static_topology() {
   network "$@"
   in_ns tor ip route add 10.1.0.0/16 via "$DPU_UPLINK"
   tor_neighbour_add second0 "$SECOND_ROUTER"
+}
+
+# ipv6_beside PODS: IPv6 beside all that static_topology makes, DPU_UPLINK6 to EXT_ADDRESS6; the DPU has routes to its ports
+# alone. To be set before the network is made: LAB_NO_IPV6=0, and in the DPU's namespace net.ipv6.conf.default.accept_dad=0.
+ipv6_beside() {
+  local index
+  sysctl -qw net.ipv6.conf.all.forwarding=1
+  in_ns tor sysctl -qw net.ipv6.conf.all.forwarding=1
+  {
+    echo "address add $DPU_UPLINK6/64 dev p0 nodad"
+    for ((index = 0; index < $1; index++)); do echo "address add $(pod_gateway6 "$index")/64 dev pf0vf$index nodad"; done
+  } | ip_batch dpu
+  for ((index = 0; index < $1; index++)); do
+    ip_batch "pod$index" <<POD
+address add $(pod_address6 "$index")/64 dev vf$index nodad
+route add default via $(pod_gateway6 "$index")
+POD
+  done
+  ip_batch tor <<TOR
+address add $TOR_UPLINK6/64 dev wire0 nodad
+address add $SECOND_ROUTER6/128 dev second0 nodad
+route add 2001:db8:e0::/44 via $DPU_UPLINK6
+address add 2001:db8:200::1/64 dev ext0 nodad
+route add $EXT_PREFIX6 via 2001:db8:200::2
+TOR
+  ip_batch ext <<EXT
+address add 2001:db8:200::2/64 dev eth0 nodad
+address add $EXT_ADDRESS6/128 dev lo nodad
+route add default via 2001:db8:200::1
+EXT
 }
