@@ -159,8 +159,7 @@ Result<void> Agent::Connect() {
       [this](std::vector<kernel::KernelEvent> events) { return kernel_events_.Push(std::move(events)); });
   if (!watcher) return tl::make_unexpected(watcher.error());
   watcher_ = std::move(*watcher);
-  if (!config_.keep_alive) return {};
-  auto keep_alive = KeepAlive::Start(metrics_);
+  auto keep_alive = KeepAlive::Start(config_.keep_alive, metrics_);
   if (!keep_alive) return tl::make_unexpected(keep_alive.error());
   keep_alive_ = std::move(*keep_alive);
   return {};
@@ -341,7 +340,7 @@ void Agent::TellClassifierSettings() {
 }
 
 void Agent::OnPoll(TimePoint /*now*/) {
-  if (keep_alive_) keep_alive_->OnPoll(tables_);
+  keep_alive_->OnPoll(tables_);
   for (const auto& [ifindex, slot] : ports_->slots()) {
     if (slot.state == PortSlot::State::kReady) backend_->Sweep(ifindex);
   }
@@ -380,11 +379,8 @@ void Agent::TellSources() {
 }
 
 void Agent::TellUses(TimePoint now) {
-  const std::set<flow::NeighKey> neighs = pipeline_.TakeUsedNeighs();
-  const std::vector<flow::StationUse> stations = pipeline_.TakeUsedStations();
-  if (!keep_alive_) return;
-  keep_alive_->TellNeighs(neighs, tables_);
-  keep_alive_->TellStations(stations, tables_, now);
+  keep_alive_->TellNeighs(pipeline_.TakeUsedNeighs(), tables_);
+  keep_alive_->TellStations(pipeline_.TakeUsedStations(), tables_, now);
 }
 
 void Agent::KeepBuckets() {

@@ -170,7 +170,7 @@ class Agent final : private PortListener, private AuditHost {
   std::unique_ptr<Auditor> auditor_;
   std::unique_ptr<kernel::Resolver> resolver_;
   std::unique_ptr<kernel::Watcher> watcher_;
-  std::unique_ptr<KeepAlive> keep_alive_;  // null: neighbours are left to expire
+  std::unique_ptr<KeepAlive> keep_alive_;
 
   std::vector<flow::Operation> unsent_;   // taken from the pipeline; the backend had no room yet
   bool misses_left_ = false;              // the ring held more than one turn reads

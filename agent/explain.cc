@@ -91,6 +91,9 @@ Verdict JudgePath(const flow::Miss& packet, const PathAnswer& path, const Explai
   if (egress == nullptr || !egress->lane || !IsUsable(context.decision.ports, egress->lane->port)) {
     return DPUFLOW_VERDICT_EGRESS_NOT_A_PORT;
   }
+  // The classifier does not know of lanes that lead nowhere.
+  const kernel::LaneView* way_out = context.decision.topology.Find(*egress->lane);
+  if (way_out == nullptr || way_out->leads_nowhere()) return DPUFLOW_VERDICT_EGRESS_NOT_A_PORT;
   if (egress->lane->port == packet.port) return DPUFLOW_VERDICT_SAME_PORT;
   if (!context.pipeline.IsApproved(packet.lane(), packet.source)) return DPUFLOW_VERDICT_SOURCE_UNKNOWN;
   const kernel::LaneView* ingress = context.decision.topology.Find(packet.lane());
@@ -111,6 +114,9 @@ Verdict Classify(const flow::Miss& packet, const std::optional<Insight>& kernel,
   }
   if (lane == nullptr) return DPUFLOW_VERDICT_VLAN;
   if (!lane->interface || kernel::IsBridged(packet, context.decision.topology)) return DPUFLOW_VERDICT_BRIDGED;
+  if (packet.destination_mac != lane->interface->address) {
+    return packet.destination_mac.is_multicast() ? DPUFLOW_VERDICT_MULTICAST : DPUFLOW_VERDICT_OTHER_HOST;
+  }
   if (const Verdict verdict = JudgeHeaders(packet); verdict != DPUFLOW_VERDICT_FORWARDED) return verdict;
   if (!kernel) return DPUFLOW_VERDICT_LOOKUP_FAILED;
   Verdict verdict = OfLookup(kernel->path.result);
@@ -328,7 +334,10 @@ bool RefusedByHeaders(Explanation& explanation, const ExplainContext& context) {
     return true;
   }
   const Verdict verdict = JudgeHeaders(explanation.packet);
-  if (verdict != DPUFLOW_VERDICT_FORWARDED) {
+  if (lane->interface && packet.destination_mac != lane->interface->address) {
+    Refuse(explanation, fmt::format("it is not sent to the MAC of {}, which is {}", lane->interface->name,
+                                    lane->interface->address));
+  } else if (verdict != DPUFLOW_VERDICT_FORWARDED) {
     Refuse(explanation, Sentence(verdict, "", SourceVerdict::kUnknown));
   } else if (explanation.packet.destination.is_v6() && !context.classifier.ipv6_forwarding) {
     Refuse(explanation, "the machine does not forward IPv6", "sysctl -w net.ipv6.conf.all.forwarding=1");

@@ -21,8 +21,9 @@ KeepAlive::KeepAlive(metrics::Registry& registry)
       failures_(registry.AddAtomicCounter("dpuflow_neighbour_refresh_failures_total",
                                           "Times that the kernel could not be told so.")) {}
 
-Result<std::unique_ptr<KeepAlive>> KeepAlive::Start(metrics::Registry& registry) {
+Result<std::unique_ptr<KeepAlive>> KeepAlive::Start(bool enabled, metrics::Registry& registry) {
   std::unique_ptr<KeepAlive> keep_alive(new KeepAlive(registry));
+  if (!enabled) return keep_alive;
   auto refresher = kernel::NeighRefresher::Start([&self = *keep_alive](const kernel::Refreshed& refreshed) {
     self.neighs_told_.Add(refreshed.neighs);
     self.stations_told_.Add(refreshed.stations);
@@ -37,6 +38,7 @@ Result<std::unique_ptr<KeepAlive>> KeepAlive::Start(metrics::Registry& registry)
 }
 
 void KeepAlive::TellNeighs(const std::set<flow::NeighKey>& used, const kernel::Tables& tables) {
+  if (!refresher_) return;
   for (const flow::NeighKey& neigh : used) {
     if (!tables.neighs.CanBeRefreshed(neigh) || !neighs_.insert(neigh).second) continue;
     if (!refresher_->TrySubmit(neigh)) failures_.Add();
@@ -45,6 +47,7 @@ void KeepAlive::TellNeighs(const std::set<flow::NeighKey>& used, const kernel::T
 
 void KeepAlive::TellStations(const std::vector<flow::StationUse>& used, const kernel::Tables& tables,
                              flow::TimePoint now) {
+  if (!refresher_) return;
   for (const flow::StationUse& use : used) {
     const netlink::Link* bridge = tables.links.Find(use.station.bridge);
     const netlink::FdbEntry* entry = tables.bridges.Refreshable(use.station, use.seen);

@@ -19,8 +19,8 @@ namespace dpuflow {
 
 class KeepAlive {
  public:
-  // Errors: those of its socket.
-  static Result<std::unique_ptr<KeepAlive>> Start(metrics::Registry& registry);
+  // Not `enabled`: it tells nobody, so that what is used by hardware alone expires. Errors: those of its socket.
+  static Result<std::unique_ptr<KeepAlive>> Start(bool enabled, metrics::Registry& registry);
 
   // Of neighbours that are sent to. Ports are swept one by one, and a router is the next hop of flows of many ports: it is
   // told once for all of them, until the next poll.

@@ -45,12 +45,12 @@ BridgeInfo ReadBridgeInfo(AttributeReader data) {
   return bridge;
 }
 
-bool IsPassthru(AttributeReader macvlan) {
-  bool passthru = false;
+bool TapsLower(AttributeReader macvlan) {
+  std::uint32_t mode = 0;
   while (macvlan.Next()) {
-    if (macvlan.type() == IFLA_MACVLAN_MODE) passthru = macvlan.U32() == MACVLAN_MODE_PASSTHRU;
+    if (macvlan.type() == IFLA_MACVLAN_MODE) mode = macvlan.U32();
   }
-  return passthru;
+  return mode == MACVLAN_MODE_PASSTHRU || mode == MACVLAN_MODE_SOURCE;
 }
 
 // The kind comes before the data, which it gives their meaning (rtnl_link_info_fill).
@@ -61,7 +61,7 @@ void ReadLinkInfo(AttributeReader info, Link& link) {
     if (info.type() == IFLA_INFO_SLAVE_KIND) link.slave_kind = info.String();
     if (info.type() == IFLA_INFO_DATA && link.kind == "vlan") link.vlan = ReadVlanInfo(info.Nested());
     if (info.type() == IFLA_INFO_DATA && link.kind == "bridge") link.bridge = ReadBridgeInfo(info.Nested());
-    if (info.type() == IFLA_INFO_DATA && is_macvlan) link.taps_lower = IsPassthru(info.Nested());
+    if (info.type() == IFLA_INFO_DATA && is_macvlan) link.taps_lower = TapsLower(info.Nested());
   }
   if (link.kind == "ipvlan" || link.kind == "ipvtap") link.taps_lower = true;
 }

@@ -57,7 +57,8 @@ struct Link {
   std::uint32_t lower = 0;   // IFLA_LINK: what a VLAN or macvlan stands on
   std::optional<VlanInfo> vlan{};
   std::optional<BridgeInfo> bridge{};
-  // Of `lower` it takes frames that are not to a MAC of its own alone: ipvlan and ipvtap, macvlan and macvtap in passthru mode.
+  // Of `lower` it takes frames that are not to a MAC of its own alone: ipvlan and ipvtap, macvlan and macvtap in the modes
+  // passthru and source.
   bool taps_lower = false;
   std::string kind{};            // IFLA_INFO_KIND: "bridge", "bond", "vlan", ...; empty for a NIC
   std::string slave_kind{};      // IFLA_INFO_SLAVE_KIND: the kind of its master

@@ -91,6 +91,9 @@ Changes BridgeMirror::Reset(const std::vector<netlink::VlanHalt>& all) {
 
 Changes BridgeMirror::Forget(std::uint32_t ifindex) {
   Changes changes;
+  const netlink::BridgePort* itself = Port(ifindex);
+  if (itself != nullptr && itself->bridge == ifindex) ports_.erase(ifindex);
+  std::erase_if(halted_, [&](const auto& halt) { return halt.first == ifindex; });
   for (auto it = stations_.begin(); it != stations_.end();) {
     if (it->first.bridge != ifindex) {
       ++it;

@@ -24,7 +24,8 @@ class BridgeMirror {
   Changes Reset(const std::vector<netlink::BridgePort>& all);
   Changes Reset(const std::vector<netlink::FdbEntry>& all, flow::TimePoint now = {});
   Changes Reset(const std::vector<netlink::VlanHalt>& all);
-  // A link is gone. If it was a bridge, so are its stations, of which the kernel says nothing (br_dev_delete).
+  // A link is gone. If it was a bridge, so are its stations and itself as a member of VLANs, of which the kernel says nothing
+  // (br_dev_delete).
   Changes Forget(std::uint32_t ifindex);
 
   // Of a port, or of a bridge itself. Null: it is none.

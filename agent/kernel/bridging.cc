@@ -89,10 +89,10 @@ StationPath FindStation(const BridgeDomain& domain, std::uint16_t tag, const Mac
   return path;
 }
 
-std::uint32_t LargestTo(const StationPath& path, const DecisionContext& context) {
+std::optional<std::uint32_t> LargestTo(const StationPath& path, const DecisionContext& context) {
   const netlink::Link* device = context.tables.links.Find(path.bridge_port);
   const auto port = context.ports.find(path.lane->port);
-  if (device == nullptr || port == context.ports.end()) return 0;
+  if (device == nullptr || port == context.ports.end()) return std::nullopt;
   return std::min(device->mtu, port->second.mtu);
 }
 
@@ -153,7 +153,7 @@ flow::Answer DecideBridged(const flow::Question& question, const Result<netlink:
     if (auto why = NeedsStack(miss, *lane, path, context)) return software(std::move(*why));
   }
   const std::uint32_t largest = context.ports.at(miss.port).largest_packet;
-  const std::uint32_t fits = LargestTo(path, context);
+  const std::uint32_t fits = LargestTo(path, context).value_or(0);
   if (!settings.trust_size && largest > fits) {
     return software(
         {Why::kOversize, fmt::format("its egress takes {} bytes, its ingress can send more (flows.oversize)", fits)});

@@ -29,8 +29,8 @@ struct StationPath {
 [[nodiscard]] StationPath FindStation(const BridgeDomain& domain, std::uint16_t tag, const MacAddress& mac,
                                       const LaneView* from, const DecisionContext& context);
 
-// The largest packet, in bytes of L3, that is sent to the station; `path.lane` is there.
-[[nodiscard]] std::uint32_t LargestTo(const StationPath& path, const DecisionContext& context);
+// The largest packet, in bytes of L3, that is sent to the station; `path.lane` is there. Nothing: not known.
+[[nodiscard]] std::optional<std::uint32_t> LargestTo(const StationPath& path, const DecisionContext& context);
 
 // Fills in `sender` and `sender_reason` of a packet that enters by a bridge.
 void JudgeSender(flow::Answer& answer, const DecisionContext& context);

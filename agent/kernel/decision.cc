@@ -176,9 +176,8 @@ std::uint32_t TooNarrow(const PathAnswer& path, const netlink::Route& route, con
   if (port == context.ports.end()) return fits;
   if (port->second.largest_packet > route.mtu) narrow(route.mtu);
   if (!way.station || !way.lane) return fits;
-  if (const std::uint32_t largest = LargestTo(*way.station, context); port->second.largest_packet > largest) {
-    narrow(largest);
-  }
+  const std::optional<std::uint32_t> largest = LargestTo(*way.station, context);
+  if (largest && port->second.largest_packet > *largest) narrow(*largest);
   return fits;
 }
 
@@ -194,6 +193,7 @@ Way WayOf(const PathAnswer& path, const std::vector<netlink::NextHop>& paths, co
     way.station = FindStation(*way.interface->domain, way.interface->tag, path.destination_mac, nullptr, context);
     way.lane = way.station->lane;
     way.objection = way.station->objection;
+    if (way.lane && !LargestTo(*way.station, context)) way.objection = Reason{Why::kNoPort, "its egress is going"};
   }
   return way;
 }

@@ -41,9 +41,7 @@ class Applier {
   void operator()(const netlink::Event<netlink::Link>& link) {
     news_.ports = news_.martians = true;  // an address is a martian in the VRF of its interface
     news_.changes = tables_.links.Apply(link);
-    if (!link.removed) return;
-    const Changes stations = tables_.bridges.Forget(link.value.ifindex);
-    news_.changes.insert(news_.changes.end(), stations.begin(), stations.end());
+    if (link.removed) Forget(link.value.ifindex);
   }
   void operator()(const netlink::Event<netlink::Address>& address) {
     news_.martians = true;
@@ -75,6 +73,12 @@ class Applier {
   void operator()(const Links& links) {
     tables_.links_read = news_.ports = true;
     news_.martians = Differs("links", tables_.links.Reset(links));
+    for (std::size_t i = 0, all = news_.changes.size(); i < all; ++i) {
+      const auto* changed = std::get_if<flow::LinkChanged>(&news_.changes[i]);
+      if (changed == nullptr) continue;
+      const std::uint32_t ifindex = changed->ifindex;
+      if (tables_.links.Find(ifindex) == nullptr) Forget(ifindex);
+    }
   }
   void operator()(const Addresses& addresses) {
     news_.martians = Differs("addresses", tables_.addresses.Reset(addresses));
@@ -123,6 +127,11 @@ class Applier {
     if (more > 0) words.push_back(fmt::format("{} more", more));
     news_.difference = fmt::format("{}: {}", what, fmt::join(words, ", "));
     return true;
+  }
+
+  void Forget(std::uint32_t ifindex) {
+    const Changes stations = tables_.bridges.Forget(ifindex);
+    news_.changes.insert(news_.changes.end(), stations.begin(), stations.end());
   }
 
   // A VLAN device may be the port of a bridge, and flows know the port of the switch below it.

@@ -117,7 +117,7 @@ void Topology::AddBridgeInterfaces(const LinkMirror& links, const BridgeMirror& 
   std::map<std::pair<BridgeDomain, std::uint16_t>, L3Interface> by_domain;  // and tag
   const auto add = [&](const netlink::Link& link, const BridgeDomain& domain, std::uint16_t tag = flow::kUntagged) {
     if (!link.is_up()) return;
-    if (!IsRouted(link, links)) return Withdraw(domain, tag, link.name);
+    if (const std::string taker = TakerOf(link, links); !taker.empty()) return Withdraw(domain, tag, taker);
     L3Interface interface = InterfaceOf(link, links);
     interface.domain = domain;
     interface.tag = tag;
@@ -126,6 +126,10 @@ void Topology::AddBridgeInterfaces(const LinkMirror& links, const BridgeMirror& 
   };
   for (const auto& [ifindex, link] : links.all()) {
     if (!link.bridge) continue;
+    if (const std::string taker = TakerOf(link, links); !taker.empty()) {
+      Withdraw(ifindex, taker);
+      continue;
+    }
     if (!link.bridge->filters_vlans) {
       add(link, {ifindex, 0});
       for (const auto& [vlan_ifindex, vlan] : links.all()) {
@@ -151,8 +155,7 @@ void Topology::AddBridgeInterfaces(const LinkMirror& links, const BridgeMirror& 
     // Frames to a MAC that the bridge does not know for its own it floods, even where it hands them up as well (an address
     // of a VLAN device's own, which makes the bridge promiscuous).
     const netlink::FdbEntry* own = bridges.Find({lane.domain->bridge, lane.domain->vlan, interface->second.address});
-    const bool is_own = own != nullptr && own->local;
-    if (is_own && !tapped_.contains(interface->second.ifindex)) lane.interface = interface->second;
+    if (own != nullptr && own->local) lane.interface = interface->second;
     interfaces_.emplace(interface->second.ifindex, interface->second);
   }
 }
@@ -169,12 +172,24 @@ void Topology::AddTagged(const BridgeDomain& domain, std::uint16_t tag) {
   }
 }
 
-// A device of the bridge has a master of its own, another bridge for one, which may pass on what it sees of the domain beside
-// what the bridge itself does with it.
+// Who takes what routing would get of a device: one on it, or the device itself, for its master. Empty: nobody.
+std::string Topology::TakerOf(const netlink::Link& link, const LinkMirror& links) const {
+  if (const auto tap = tapped_.find(link.ifindex); tap != tapped_.end()) return tap->second;
+  return IsRouted(link, links) ? std::string() : link.name;
+}
+
+// Somebody takes what the bridge shows to a device of its own, and may pass it on beside what the bridge itself does with it.
 void Topology::Withdraw(const BridgeDomain& domain, std::uint16_t tag, const std::string& taken_by) {
   if (tag != flow::kUntagged) AddTagged(domain, tag);
   for (auto& [id, lane] : lanes_) {
     if (lane.domain == domain && lane.TagInside(id.vlan) == tag) lane = Nowhere(id, taken_by);
+  }
+}
+
+// The same of the bridge as a whole, to whose own device everything is shown.
+void Topology::Withdraw(std::uint32_t bridge, const std::string& taken_by) {
+  for (auto& [id, lane] : lanes_) {
+    if (lane.domain && lane.domain->bridge == bridge) lane = Nowhere(id, taken_by);
   }
 }
 

@@ -15,7 +15,7 @@
 // lane, or by the lane of that port of the bridge behind which its station is. br1 looks at VLANs; to br0 a tag is part of what
 // it hands on, and the lane of any VLAN stands for all that mean nothing else. What has no lane (a VLAN device on another
 // device, with another ethertype, or down) is the kernel's alone, as is what leaves a bridge by a VLAN device that maps
-// priorities, and what a bridge shows to a device that is itself the port of another.
+// priorities, and what a bridge shows to a device of its own whose frames somebody else takes (another bridge, ipvlan).
 //
 // Pure: made anew from links, bridge ports and the bridges' own addresses whenever one of them changes.
 #pragma once
@@ -98,7 +98,9 @@ class Topology {
                   const flow::LaneId& lane, const BridgeMirror& bridges);
   void AddBridgeInterfaces(const LinkMirror& links, const BridgeMirror& bridges);
   void AddTagged(const BridgeDomain& domain, std::uint16_t tag);
+  [[nodiscard]] std::string TakerOf(const netlink::Link& link, const LinkMirror& links) const;
   void Withdraw(const BridgeDomain& domain, std::uint16_t tag, const std::string& taken_by);
+  void Withdraw(std::uint32_t bridge, const std::string& taken_by);
 
   // ifindexes -> the device on it that takes frames which routing would get (Link::taps_lower)
   std::map<std::uint32_t, std::string> tapped_;

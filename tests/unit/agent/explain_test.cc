@@ -345,6 +345,16 @@ TEST_F(ExplainTest, APacketToAStationIsBridged) {
   EXPECT_EQ(View(explanation)["station"]["state"], "dynamic");
 }
 
+TEST_F(ExplainTest, APacketToAnotherMacIsNobodysWhereNoBridgeIs) {
+  world.Send(World::kServer);
+  question.names_mac = true;
+  question.packet.destination_mac = *MacAddress::Parse("02:00:00:00:00:99");
+  const Explanation explanation = Ask();
+  EXPECT_EQ(explanation.decision, Decision::kSoftware);
+  EXPECT_EQ(explanation.verdict, DPUFLOW_VERDICT_OTHER_HOST);
+  EXPECT_FALSE(explanation.in_hardware);
+}
+
 TEST_F(ExplainTest, WhereABridgeHasNoInterfaceTheMacIsToBeNamed) {
   Bridge();
   EXPECT_NE(Ask().reason.find("dst_mac"), std::string::npos);

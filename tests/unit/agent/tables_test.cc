@@ -67,6 +67,12 @@ TEST(Tables, WithABridgeGoItsStations) {
   EXPECT_TRUE(std::ranges::any_of(
       news.changes, [](const auto& change) { return std::holds_alternative<flow::StationChanged>(change); }));
   EXPECT_EQ(tables.bridges.Find({50, 0, entry.mac}), nullptr);
+  (void)tables.Apply(Links{Link(51, "br1")}, {});
+  (void)tables.Apply(FdbEntries{{7, 51, entry.mac}}, {});
+  (void)tables.Apply(BridgePorts{{51, 51}}, {});
+  (void)tables.Apply(Links{}, {});
+  EXPECT_EQ(tables.bridges.Find({51, 0, entry.mac}), nullptr) << "where its end was lost as well";
+  EXPECT_EQ(tables.bridges.Port(51), nullptr);
 }
 
 TEST(Tables, AnAddressIsTheMachinesOwnInItsVrf) {

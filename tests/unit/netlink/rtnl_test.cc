@@ -79,6 +79,7 @@ TEST(Links, SomeTakeMoreOfTheirLowerDeviceThanTheirOwnFrames) {
   EXPECT_FALSE(taps("macvlan", MACVLAN_MODE_BRIDGE));
   EXPECT_TRUE(taps("macvlan", MACVLAN_MODE_PASSTHRU));
   EXPECT_TRUE(taps("macvtap", MACVLAN_MODE_PASSTHRU));
+  EXPECT_TRUE(taps("macvlan", MACVLAN_MODE_SOURCE));
   EXPECT_TRUE(taps("ipvlan", 0));
   EXPECT_FALSE(taps("vlan", MACVLAN_MODE_PASSTHRU));
 }
