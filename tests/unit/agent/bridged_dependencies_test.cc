@@ -9,13 +9,13 @@
 
 #include <algorithm>
 #include <map>
-#include <random>
-#include <set>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "agent/kernel/bridging.h"
 #include "agent/port_manager.h"
+#include "tests/unit/agent/full_walk.h"
 
 namespace dpuflow {
 namespace {
@@ -56,7 +56,7 @@ class NobodyListens final : public PortListener {
 
 class Walk {
  public:
-  explicit Walk(unsigned seed) : engine_(seed) {
+  explicit Walk(unsigned seed) : dice_(seed) {
     for (const std::uint32_t ifindex : Ports()) {
       netlink::Link link;
       link.ifindex = ifindex;
@@ -105,18 +105,16 @@ class Walk {
   [[nodiscard]] std::size_t spared() const { return spared_; }  // flows that were left alone
 
  private:
-  std::uint32_t Below(std::uint32_t limit) {
-    return std::uniform_int_distribution<std::uint32_t>(0, limit - 1)(engine_);
-  }
-  bool Chance(std::uint32_t one_in) { return Below(one_in) == 0; }
   static std::vector<std::uint32_t> Ports() {
     std::vector<std::uint32_t> ports = {kUplink};
     for (std::uint32_t pod = kFirstPod; pod <= kLastPod; ++pod) ports.push_back(pod);
     return ports;
   }
   [[nodiscard]] bool is_aware() const { return tables_.links.Find(kBridge)->bridge->filters_vlans; }
-  std::uint16_t AnyVlan() { return is_aware() ? (Chance(2) ? 10 : 20) : 0; }
-  std::uint32_t AnyMember() { return Chance(5) ? kVlanDevice : kFirstPod + Below(kLastPod - kFirstPod + 1); }
+  std::uint16_t AnyVlan() { return is_aware() ? (dice_.Chance(2) ? 10 : 20) : 0; }
+  std::uint32_t AnyMember() {
+    return dice_.Chance(5) ? kVlanDevice : kFirstPod + dice_.Below(kLastPod - kFirstPod + 1);
+  }
 
   // ---- the agent's part ----
 
@@ -147,11 +145,11 @@ class Walk {
   }
   void SendPacket() {
     flow::Miss miss;
-    miss.port = kFirstPod + Below(kLastPod - kFirstPod + 1);
+    miss.port = kFirstPod + dice_.Below(kLastPod - kFirstPod + 1);
     constexpr std::uint16_t kTags[] = {flow::kUntagged, flow::kUntagged, 5, 10, 20};
-    miss.vlan = kTags[Below(5)];
-    miss.source_mac = Station(Below(kStations));
-    miss.destination_mac = Station(Below(kStations));
+    miss.vlan = kTags[dice_.Below(5)];
+    miss.source_mac = Station(dice_.Below(kStations));
+    miss.destination_mac = Station(dice_.Below(kStations));
     miss.source = IpAddress::V4(10, 0, 0, 1);
     miss.destination = IpAddress::V4(10, 0, 0, 2);
     pipeline_.OnMiss(miss, now_);
@@ -223,16 +221,16 @@ class Walk {
   void Learn(std::uint32_t station) {
     netlink::FdbEntry entry{AnyMember(), kBridge, Station(station), AnyVlan()};
     entry.learned = true;
-    entry.locked = Chance(8);
-    entry.local = Chance(20);
+    entry.locked = dice_.Chance(8);
+    entry.local = dice_.Chance(20);
     if (tables_.links.Find(entry.ifindex) != nullptr) Tell(Event<netlink::FdbEntry>{entry});
   }
   void Happen() {
-    switch (Below(9)) {
+    switch (dice_.Below(9)) {
       case 0:
       case 1:
         happened_ = "a station is heard";
-        return Learn(Below(kStations));
+        return Learn(dice_.Below(kStations));
       case 2:
         happened_ = "a station is forgotten";
         return Forget();
@@ -257,7 +255,7 @@ class Walk {
     }
   }
   void Forget() {
-    const flow::StationKey station{kBridge, AnyVlan(), Station(Below(kStations))};
+    const flow::StationKey station{kBridge, AnyVlan(), Station(dice_.Below(kStations))};
     if (const netlink::FdbEntry* entry = tables_.bridges.Find(station)) Tell(Event<netlink::FdbEntry>{*entry, true});
   }
   void ChangePort() {
@@ -265,7 +263,7 @@ class Walk {
     if (known == nullptr) return;
     netlink::BridgePort port = *known;
     bool* const flags[] = {&port.isolated, &port.learning, &port.locked};
-    if (const std::uint32_t chosen = Below(4); chosen < 3) {
+    if (const std::uint32_t chosen = dice_.Below(4); chosen < 3) {
       *flags[chosen] = !*flags[chosen];
     } else {
       port.state = port.state == BR_STATE_FORWARDING ? BR_STATE_BLOCKING : BR_STATE_FORWARDING;
@@ -277,9 +275,9 @@ class Walk {
     if (known == nullptr) return;
     netlink::BridgePort port = *known;
     port.vlans.clear();
-    const std::uint32_t pvid = Chance(3) ? 20 : 10;
+    const std::uint32_t pvid = dice_.Chance(3) ? 20 : 10;
     for (const std::uint16_t id : {std::uint16_t{10}, std::uint16_t{20}}) {
-      if (!Chance(4)) port.vlans.push_back({id, id == pvid, Chance(2)});
+      if (!dice_.Chance(4)) port.vlans.push_back({id, id == pvid, dice_.Chance(2)});
     }
     Tell(Event<netlink::BridgePort>{port});
   }
@@ -289,10 +287,11 @@ class Walk {
     tables_.bridges.Port(member) == nullptr ? Join(member) : Leave(member);
   }
   void ChangeLink() {
-    netlink::Link link = *tables_.links.Find(Chance(3) ? kBridge : kFirstPod + Below(kLastPod - kFirstPod + 1));
-    if (link.bridge && Chance(2)) {
+    netlink::Link link =
+        *tables_.links.Find(dice_.Chance(3) ? kBridge : kFirstPod + dice_.Below(kLastPod - kFirstPod + 1));
+    if (link.bridge && dice_.Chance(2)) {
       link.bridge->filters_vlans = !link.bridge->filters_vlans;
-    } else if (Chance(2)) {
+    } else if (dice_.Chance(2)) {
       link.flags ^= IFF_UP;
     } else {
       link.mtu = link.mtu == 1500 ? 1400 : 1500;
@@ -301,9 +300,9 @@ class Walk {
   }
   void ChangeVlanDevice() {
     const netlink::Link* known = tables_.links.Find(kVlanDevice);
-    if (known == nullptr) return AddVlanDevice(Chance(2) ? 5 : 10);
+    if (known == nullptr) return AddVlanDevice(dice_.Chance(2) ? 5 : 10);
     netlink::Link link = *known;
-    if (Chance(2)) {
+    if (dice_.Chance(2)) {
       link.mtu = link.mtu == 1500 ? 1400 : 1500;
       return Tell(Event<netlink::Link>{link});
     }
@@ -311,17 +310,17 @@ class Walk {
     Tell(Event<netlink::Link>{*tables_.links.Find(kVlanDevice), true});
   }
   void ChangeQuietly() {
-    if (Chance(2)) {
+    if (dice_.Chance(2)) {
       kernel::VlanHalts halts;
-      if (Chance(2)) halts.push_back({AnyMember(), 10, 10});
+      if (dice_.Chance(2)) halts.push_back({AnyMember(), 10, 10});
       return Tell(std::move(halts));
     }
     kernel::QuietTables quiet;
-    if (Chance(2)) quiet.qdiscs.push_back({.ifindex = AnyMember(), .kind = "tbf"});
+    if (dice_.Chance(2)) quiet.qdiscs.push_back({.ifindex = AnyMember(), .kind = "tbf"});
     Tell(std::move(quiet));
   }
 
-  std::mt19937 engine_;
+  Dice dice_;
   kernel::Tables tables_;
   Hardware hardware_;
   NobodyListens listener_;
@@ -333,19 +332,7 @@ class Walk {
 };
 
 TEST(BridgedDependencies, NoEventLeavesAFlowCleanWhoseAnswerItChanged) {
-  std::size_t found = 0, spared = 0;
-  for (unsigned seed = 1; seed <= 20; ++seed) {
-    SCOPED_TRACE(fmt::format("seed {}", seed));
-    Walk walk(seed);
-    for (int step = 0; step < 200; ++step) {
-      SCOPED_TRACE(fmt::format("step {}", step));
-      ASSERT_NO_FATAL_FAILURE(walk.Step());
-    }
-    found += walk.found();
-    spared += walk.spared();
-  }
-  EXPECT_GT(found, 1000u) << "the worlds change too little";
-  EXPECT_GT(spared, 2 * found) << "whatever happens dirties all flows: that proves nothing";
+  WalkThroughWorlds(200, [](unsigned seed) { return std::make_unique<Walk>(seed); });
 }
 
 }  // namespace

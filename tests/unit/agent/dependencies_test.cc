@@ -10,12 +10,13 @@
 
 #include <algorithm>
 #include <map>
-#include <random>
+#include <memory>
 #include <set>
 #include <vector>
 
 #include "agent/flow/pipeline.h"
 #include "agent/kernel/decision.h"
+#include "tests/unit/agent/full_walk.h"
 
 namespace dpuflow {
 namespace {
@@ -24,22 +25,6 @@ using flow::Flow;
 using flow::FlowId;
 using flow::NeighKey;
 using kernel::Changes;
-
-class Dice {
- public:
-  explicit Dice(unsigned seed) : engine_(seed) {}
-  std::uint32_t Below(std::uint32_t limit) {
-    return std::uniform_int_distribution<std::uint32_t>(0, limit - 1)(engine_);
-  }
-  bool Chance(std::uint32_t one_in) { return Below(one_in) == 0; }
-  template <typename T>
-  const T& Of(const std::vector<T>& choices) {
-    return choices[Below(static_cast<std::uint32_t>(choices.size()))];
-  }
-
- private:
-  std::mt19937 engine_;
-};
 
 // ---- the indexes ----------------------------------------------------------------------------------------------------
 
@@ -527,19 +512,9 @@ class FullWalk {
 };
 
 TEST(Dependencies, NoEventLeavesAFlowCleanWhoseAnswerItChanged) {
-  std::size_t found = 0, spared = 0;
-  for (unsigned seed = 1; seed <= 20; ++seed) {
-    SCOPED_TRACE(fmt::format("seed {}", seed));
-    FullWalk walk(seed, seed % 2 == 0 ? flow::Form::kChained : flow::Form::kFlat);
-    for (int step = 0; step < 150; ++step) {
-      SCOPED_TRACE(fmt::format("step {}", step));
-      ASSERT_NO_FATAL_FAILURE(walk.Step());
-    }
-    found += walk.found();
-    spared += walk.spared();
-  }
-  EXPECT_GT(found, 1000u) << "the worlds change too little";
-  EXPECT_GT(spared, 2 * found) << "whatever happens dirties all flows: that proves nothing";
+  WalkThroughWorlds(150, [](unsigned seed) {
+    return std::make_unique<FullWalk>(seed, seed % 2 == 0 ? flow::Form::kChained : flow::Form::kFlat);
+  });
 }
 
 }  // namespace
