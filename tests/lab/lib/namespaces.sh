@@ -33,6 +33,17 @@ mac_of() { # NAMESPACE DEVICE
   printf '%s\n' "$mac"
 }
 
+# silence NAMESPACE DEVICE: nothing that its stack sends there leaves it, as ARP and neighbour discovery would at any time.
+# silence_ends: it speaks again.
+silence() {
+  in_ns "$1" tc qdisc add dev "$2" clsact
+  in_ns "$1" tc filter add dev "$2" egress matchall action drop
+}
+
+silence_ends() {
+  in_ns "$1" tc qdisc del dev "$2" clsact
+}
+
 # pings NAMESPACE ADDRESS [OPTIONS]: whether one echo request is answered within a second.
 pings() {
   local namespace=$1 address=$2
