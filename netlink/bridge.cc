@@ -148,6 +148,7 @@ Result<Event<FdbEntry>> ParseFdbEntry(const nlmsghdr& message) {
   if (entry.bridge == 0 || !has_mac || (header.ndm_flags & NTF_SELF) != 0) {
     return OtherFamily("a station", header.ndm_family);
   }
+  if (entry.local) entry.ifindex = entry.bridge;
   return Event<FdbEntry>{entry, *removed};
 }
 

@@ -48,8 +48,10 @@ struct VlanHalt {
 
 // `bridge fdb show`: behind which port a station is.
 struct FdbEntry {
-  std::uint32_t ifindex = 0;  // the port; with `local` it may be the bridge
-  std::uint32_t bridge = 0;   // NDA_MASTER
+  // The port; with `local` the bridge, for the kernel moves those to another port with the same MAC, or back, without a word
+  // (net/bridge/br_fdb.c, fdb_delete_local).
+  std::uint32_t ifindex = 0;
+  std::uint32_t bridge = 0;  // NDA_MASTER
   MacAddress mac{};
   std::uint16_t vlan = 0;  // NDA_VLAN; 0: the bridge does not look at VLANs
   bool local = false;      // an address of the bridge's or of one of its ports: frames go up

@@ -71,6 +71,7 @@ TEST(Stations, OfTheMachineItselfAreLocal) {
   const auto event = ParseFdbEntry(Captured(captured::kLocalStation).header());
   ASSERT_TRUE(event);
   EXPECT_TRUE(event->value.local);
+  EXPECT_EQ(event->value.ifindex, event->value.bridge);
   EXPECT_FALSE(event->value.learned);
   EXPECT_EQ(event->value.vlan, 0);
 }
