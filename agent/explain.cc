@@ -352,6 +352,9 @@ void Decide(Explanation& explanation, const std::optional<Insight>& kernel, cons
   if (!kernel) return Refuse(explanation, "the kernel cannot be asked about it");
   explanation.decision = kernel->answer.verdict;
   explanation.reason = kernel->answer.reason.text;
+  if (!explanation.packet.source_mac.is_zero() && !kernel->answer.sender_reason.empty()) {
+    return Refuse(explanation, kernel->answer.sender_reason.text);
+  }
   if (explanation.decision != Decision::kSoftware) return;
   Refuse(explanation,
          explanation.station ? kernel->answer.reason.text : WhyNotForwarded(*kernel, explanation.packet, context));
@@ -359,15 +362,22 @@ void Decide(Explanation& explanation, const std::optional<Insight>& kernel, cons
 
 // ---- flows -----------------------------------------------------------------------------------------------------------
 
-// Whether the packet matches: guards that look at the source, and L2 source entries whatever their MAC.
+// Whether the packet may be from this MAC.
+bool IsFrom(const MacAddress& mac, const flow::Miss& packet) {
+  return packet.source_mac.is_zero() || packet.source_mac == mac;
+}
+
+// Whether the packet matches: guards that look at the source, and L2 source entries.
 bool MatchesSource(const flow::Match& match, const flow::Miss& packet) {
   if (match.vlan != packet.vlan || match.ethertype != packet.ethertype) return false;
   if (match.table == Table::kGuard) return match.source && match.source->Contains(packet.source);
-  return match.table == Table::kL2Source && (!match.source || match.source->Contains(packet.source));
+  return match.table == Table::kL2Source && IsFrom(match.source_mac, packet) &&
+         (!match.source || match.source->Contains(packet.source));
 }
 
-// A flat entry for the packet, from whatever MAC.
-bool IsOfKey(flow::Match match, const flow::Match& key) {
+// A flat entry for the packet.
+bool IsOfKey(flow::Match match, const flow::Match& key, const flow::Miss& packet) {
+  if (!IsFrom(match.source_mac, packet)) return false;
   match.source_mac = key.source_mac;
   return match.table == Table::kFlat && match == key;
 }
@@ -388,7 +398,7 @@ void AddEntries(Explanation& explanation, const std::optional<Insight>& kernel, 
   if (kernel) explanation.key = context.pipeline.KeyFor(kernel->answer);
   for (const flow::FlowId id : flows.OnPort(packet.port)) {
     const flow::Flow* flow = flows.Find(id);
-    const bool own = explanation.key && IsOfKey(flow->match, *explanation.key);
+    const bool own = explanation.key && IsOfKey(flow->match, *explanation.key, packet);
     if (own || MatchesSource(flow->match, packet)) explanation.entries.push_back(*flow);
   }
   std::ranges::sort(explanation.entries, {},

@@ -24,9 +24,9 @@
 
 namespace dpuflow {
 
-// A packet with a TTL that suffices. What cannot be said of it (its source MAC, whether it is a fragment) is left open.
+// A packet with a TTL that suffices. Whether it is a fragment is left open.
 struct PacketQuestion {
-  flow::Miss packet;
+  flow::Miss packet;       // source_mac zero: none was named, and it may have any
   bool names_mac = false;  // its destination MAC was named, and may be a station's; else it is that of who routes there
   bool any_protocol = false;  // none was named; the packet has one all the same, as in `ip route get`
   std::uint32_t mark = 0;

@@ -143,6 +143,13 @@ bool Take(const Json& parameters, const char* name, std::int64_t least, std::int
   return true;
 }
 
+bool Take(const Json& parameters, const char* name, MacAddress& into) {
+  if (!parameters.contains(name)) return true;
+  const auto mac = MacAddress::Parse(parameters[name].get<std::string>());
+  if (mac) into = *mac;
+  return mac.has_value();
+}
+
 }  // namespace
 
 tl::expected<PacketQuestion, std::string> ParsePacket(const Json& parameters,
@@ -175,13 +182,10 @@ tl::expected<PacketQuestion, std::string> ParsePacket(const Json& parameters,
   if (!Take(parameters, "mark", 0, UINT32_MAX, question.mark)) return tl::make_unexpected("mark");
   if (!Take(parameters, "vlan", 1, 4094, packet.vlan)) return tl::make_unexpected("vlan");
   if (lane->vlan != flow::kUntagged && packet.vlan != lane->vlan) return tl::make_unexpected("vlan");
+  if (!Take(parameters, "src_mac", packet.source_mac)) return tl::make_unexpected("src_mac");
   question.names_mac = parameters.contains("dst_mac");
-  if (question.names_mac) {
-    const auto mac = MacAddress::Parse(parameters["dst_mac"].get<std::string>());
-    if (!mac) return tl::make_unexpected("dst_mac");
-    packet.destination_mac = *mac;
-    return question;
-  }
+  if (!Take(parameters, "dst_mac", packet.destination_mac)) return tl::make_unexpected("dst_mac");
+  if (question.names_mac) return question;
   const kernel::L3Interface* ingress = topology.At(packet.lane());
   packet.destination_mac = ingress != nullptr ? ingress->address : ports.at(packet.port).info.link.address;
   return question;

@@ -147,7 +147,8 @@ class CommandLine {
     CLI::App* explain = Add(app_, "explain", "What becomes of a packet, and why");
     explain
         ->add_option("PACKET", packet_,
-                     "DST from SRC iif PORT [ipproto P] [sport N] [dport N] [tos T] [mark M] [vlan V] [dst_mac MAC]")
+                     "DST from SRC iif PORT [ipproto P] [sport N] [dport N] [tos T] [mark M] [vlan V] [src_mac MAC] "
+                     "[dst_mac MAC]")
         ->type_name("");
     On(explain, Command::kExplain);
   }

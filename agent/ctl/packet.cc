@@ -78,7 +78,7 @@ Wrong AddSource(Json& parameters, const std::string& word, const std::string& va
 
 Wrong AddMac(Json& parameters, const std::string& word, const std::string& value) {
   if (!MacAddress::Parse(value)) return Expected(word, "a MAC address", value);
-  parameters["dst_mac"] = value;
+  parameters[word] = value;
   return std::nullopt;
 }
 
@@ -104,10 +104,10 @@ Wrong AddOne(Json& parameters, const std::string& word, const std::string& value
     wrong = AddNumber(parameters, "mark", word, value, 0, UINT32_MAX);
   } else if (word == "vlan") {
     wrong = AddNumber(parameters, "vlan", word, value, 1, 4094);
-  } else if (word == "dst_mac") {
+  } else if (is({"src_mac", "dst_mac"})) {
     wrong = AddMac(parameters, word, value);
   } else {
-    return Expected("explain", "from, iif, ipproto, sport, dport, tos, mark, vlan or dst_mac", word);
+    return Expected("explain", "from, iif, ipproto, sport, dport, tos, mark, vlan, src_mac or dst_mac", word);
   }
   if (!wrong && parameters.size() == before) return Expected(word, "it once", "it again: " + value);
   return wrong;

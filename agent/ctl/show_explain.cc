@@ -48,6 +48,7 @@ std::string PacketLine(const Json& parameters) {
   if (Has(parameters, "tos")) words.push_back(fmt::format("tos {:#04x}", Number(parameters, "tos")));
   if (Has(parameters, "mark")) words.push_back(fmt::format("mark {:#x}", Number(parameters, "mark")));
   AddPair(words, parameters, "vlan", "vlan");
+  AddPair(words, parameters, "src_mac", "src_mac");
   AddPair(words, parameters, "dst_mac", "dst_mac");
   return Paragraph(0, words);
 }

@@ -345,6 +345,26 @@ TEST_F(ExplainTest, APacketToAStationIsBridged) {
   EXPECT_EQ(View(explanation)["station"]["state"], "dynamic");
 }
 
+TEST_F(ExplainTest, ASenderThatIsNamedIsToBeKnownToTheBridge) {
+  Bridge();
+  const MacAddress sender = *MacAddress::Parse("0a:00:00:00:00:66"), station = *MacAddress::Parse("0a:00:00:00:00:77");
+  question.names_mac = true;
+  question.packet.destination_mac = station;
+  const auto learned = [&](std::uint32_t ifindex, const MacAddress& mac) {
+    (void)tables.bridges.Apply(netlink::Event<netlink::FdbEntry>{{ifindex, kBridge, mac, 0, false, true, false}});
+  };
+  learned(World::kUplink, station);
+  netlink::BridgePort member = *tables.bridges.Port(World::kPod);
+  member.learning = true;
+  (void)tables.bridges.Apply(netlink::Event<netlink::BridgePort>{member});
+  EXPECT_EQ(Ask().decision, Decision::kForward) << "of whoever is known";
+  question.packet.source_mac = sender;
+  ExpectSoftware(Ask(), "the bridge has not learned behind which port 0a:00:00:00:00:66 is (bridge fdb)",
+                 DPUFLOW_VERDICT_BRIDGED);
+  learned(World::kPod, sender);
+  EXPECT_EQ(Ask().decision, Decision::kForward);
+}
+
 TEST_F(ExplainTest, APacketToAnotherMacIsNobodysWhereNoBridgeIs) {
   world.Send(World::kServer);
   question.names_mac = true;
