@@ -13,11 +13,13 @@ namespace {
 constexpr std::uint16_t kNudValid =
     NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY;  // include/net/neighbour.h
 
-// What of a link decides about flows. Counters, names and the like do not.
+// What of a link decides about flows. Counters, names and the like do not. Nor do a VLAN device's and a bridge's own settings
+// while it is down, whose changes the kernel then keeps to itself (netdev_state_change): it tells them when it goes up.
 bool SameForFlows(const netlink::Link& a, const netlink::Link& b) {
-  return a.is_up() == b.is_up() && a.has_carrier() == b.has_carrier() && a.mtu == b.mtu && a.address == b.address &&
-         a.master == b.master && a.lower == b.lower && a.taps_lower == b.taps_lower && a.vlan == b.vlan &&
-         a.bridge == b.bridge && a.switch_id == b.switch_id;
+  const bool settings = (!a.is_up() && !b.is_up()) || (a.vlan == b.vlan && a.bridge == b.bridge);
+  return settings && a.is_up() == b.is_up() && a.has_carrier() == b.has_carrier() && a.mtu == b.mtu &&
+         a.address == b.address && a.master == b.master && a.lower == b.lower && a.taps_lower == b.taps_lower &&
+         a.switch_id == b.switch_id;
 }
 
 // Routes by a link that gets its carrier back are taken again where those of a link without one are passed over

@@ -2,6 +2,7 @@
 #include "agent/kernel/mirror.h"
 
 #include <gtest/gtest.h>
+#include <linux/if.h>
 #include <linux/neighbour.h>
 
 #include <algorithm>
@@ -93,6 +94,20 @@ TEST(LinkMirror, OnlyWhatFlowsSeeIsAChange) {
   EXPECT_EQ(mirror.Apply(Event<netlink::Link>{small}).size(), 1u);
   EXPECT_EQ(mirror.Apply({Link(3), true}).size(), 1u);
   EXPECT_EQ(mirror.Name(3), "if3");
+}
+
+TEST(LinkMirror, SettingsOfADeviceThatIsDownCountWhenItGoesUp) {
+  LinkMirror mirror;
+  netlink::Link device = Link(3, 0);
+  device.vlan.emplace().id = 100;
+  (void)mirror.Reset({device});
+  device.vlan->maps_egress_priority = true;
+  EXPECT_TRUE(mirror.Reset({device}).empty()) << "the kernel does not say it";
+  device.flags = IFF_UP;
+  EXPECT_FALSE(mirror.Apply(Event<netlink::Link>{device}).empty());
+  EXPECT_TRUE(mirror.Find(3)->vlan->maps_egress_priority);
+  device.vlan->maps_egress_priority = false;
+  EXPECT_FALSE(mirror.Reset({device}).empty());
 }
 
 TEST(LinkMirror, ALinkThatIsBackMayBeABetterWayForAnyFlow) {
