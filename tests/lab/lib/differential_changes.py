@@ -24,6 +24,8 @@ class Changes:
             (2, self.uplink_vrf),
             (2, self.netfilter), (1, self.offload_port),
         ]  # fmt: skip
+        if world.plain_pods:
+            self.kinds += [(2, self.port_returns)]
         if len(world.uplinks) > 1:
             self.kinds += [(5, self.multiport)]
         if world.vlans:
@@ -220,6 +222,10 @@ class Changes:
     def offload_port(self):
         return [["dpuflowctl", "offload", self.rng.choice(["on", "on", "off"]), "dev", self.rng.choice(self.world.ports)]]
 
+    def port_returns(self):
+        """A port of the switch goes, with its VF, and comes back."""
+        return [["replug", str(self.rng.choice(self.world.plain_pods))]]
+
     def multiport(self):
         """Whether hardware sends from one eswitch to the other."""
         return [["devlink", "dev", "param", "set", "labnic/0000:03:00.0", "name", "esw_multiport",
@@ -326,8 +332,12 @@ def draw_flows(rng, world):
 
 
 def draw_tagged_and_bridged(rng, world, number):
-    """Tags with priorities, and frames from pod to pod under the bridge; each flow once in a while to the wrong VLAN."""
+    """Tags with priorities, and frames from pod to pod, and to an uplink, under the bridge; some to the wrong VLAN."""
     drawn = []
+    for station, place in itertools.product(world.stations, world.talkers):
+        if station.subnet is not None:
+            destination = rng.choice(["198.18.0.7", "198.18.1.7", "2001:db8:100::7"])
+            drawn.append((station, destination, place, None if station.vlan is None else (station.vlan, 0)))
     for station in world.stations:
         if station.vlan is not None:
             drawn.append((station, f"198.18.{rng.randrange(4)}.7", None, (rng.choice([station.vlan, 0]), rng.randint(1, 7))))
@@ -336,8 +346,8 @@ def draw_tagged_and_bridged(rng, world, number):
                 continue
             if station.subnet == peer.subnet:
                 tag = None if station.vlan is None else (station.vlan, rng.choice([0, 0, 5]))
-                drawn.append((station, rng.choice([peer.v4, peer.v4, peer.v6]), peer.pod, tag))
+                drawn.append((station, rng.choice([peer.v4, peer.v4, peer.v6]), f"pod{peer.pod}", tag))
             elif rng.random() < 0.3:
-                drawn.append((station, peer.v4, peer.pod, None))
+                drawn.append((station, peer.v4, f"pod{peer.pod}", None))
     return [Flow(number + index, station, destination, draw_ports(rng), 0, peer, tag)
             for index, (station, destination, peer, tag) in enumerate(drawn)]  # fmt: skip

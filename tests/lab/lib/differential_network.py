@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Packets of the differential test: how they are sent, what is seen of them, and how that is told."""
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -56,13 +57,13 @@ class Flow:
         self.source = station.v6 if self.v6 else station.v4
         self.ports = ports
         self.tos = tos
-        self.peer = peer  # the pod to whose MAC it goes; None: to the router
+        self.peer = peer  # the namespace to whose MAC it goes; None: to the router
         self.packet = self.make_packet()
         self.vlan, self.priority = (station.vlan, 0) if tag is None else tag
 
     def __str__(self):
         tag = "" if self.vlan is None else f" in VLAN {self.vlan}, priority {self.priority}"
-        peer = "" if self.peer is None else f" to the MAC of pod{self.peer}"
+        peer = "" if self.peer is None else f" to the MAC of {self.peer}"
         return (
             f"pod{self.pod}{tag}{peer} {self.source} -> {self.destination} udp {self.ports[0]}:{self.ports[1]} tos {self.tos}"
         )
@@ -88,6 +89,16 @@ class Flow:
         header = struct.pack("!BBHHHBBH", 0x45, self.tos, 20 + len(udp), 1, 0, 64, 17, 0) + addresses
         header = header[:10] + struct.pack("!H", checksum(header)) + header[12:]
         return (header + udp)[:-8]
+
+
+@contextlib.contextmanager
+def unless_down():
+    """What is sent by a device that is down is not sent."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENETDOWN:
+            raise
 
 
 def mac_of(device):
@@ -149,14 +160,18 @@ class Network:
     """Sockets at every far side of the switch: they send as pods, and see what comes out."""
 
     def __init__(self, world):
+        self.talkers = world.talkers
         self.sockets = {}
-        for name, device in world.far_sides.values():
-            self.sockets[name] = in_namespace(name, lambda device=device: self.open(device))
+        for place in world.far_sides.values():
+            self.listen(*place)
         self.names = {}  # of MACs that are others each time: what is seen is told with these
         for name, routers in world.far_routers.items():
             self.names |= in_namespace(name, lambda routers=routers: {mac_of(device): device for device in routers})
         self.router_macs = {}
         self.batch = NO_BATCH
+
+    def listen(self, namespace, device):
+        self.sockets[namespace] = in_namespace(namespace, lambda: self.open(device))
 
     @staticmethod
     def open(device):
@@ -167,12 +182,16 @@ class Network:
         packets.setblocking(False)
         return packets
 
-    def mac(self, pod):
-        return self.sockets[f"pod{pod}"].getsockname()[4]
+    def mac(self, namespace):
+        return self.sockets[namespace].getsockname()[4]
 
     def next_mac(self, flow):
         """Of whom a flow is sent to."""
         return self.router_macs[flow.station.router] if flow.peer is None else self.mac(flow.peer)
+
+    def macs_of(self, flow):
+        """From whom and to whom, as text."""
+        return mac_text(self.mac(f"pod{flow.pod}")), mac_text(self.next_mac(flow))
 
     def look_at_routers(self, flows):
         """A device that is gone keeps its last MAC."""
@@ -181,21 +200,21 @@ class Network:
             if mac:
                 self.router_macs[device] = mac_bytes(mac)
 
-    def speak(self, pod, at, vlan):
-        """A pod's MAC says something at another one's port."""
+    def speak(self, namespace, at, vlan):
+        """The MAC of one says something at the port of another."""
         tag = b"" if vlan is None else struct.pack("!HH", 0x8100, vlan)
-        self.sockets[f"pod{at}"].send(b"\xff" * 6 + self.mac(pod) + tag + b"\x88\xb5" + bytes(46))
+        self.sockets[at].send(b"\xff" * 6 + self.mac(namespace) + tag + b"\x88\xb5" + bytes(46))
 
     def send(self, flows, batch=NO_BATCH):
         """One packet of each flow; none of a pod whose device is down."""
         self.look_at_routers(flows)
+        for talker in self.talkers:
+            with unless_down():
+                self.speak(talker, talker, None)
         for flow in flows:
-            out = self.sockets[f"pod{flow.pod}"]
-            try:
-                out.send(flow.frame(self.mac(flow.pod), self.next_mac(flow), batch))
-            except OSError as error:
-                if error.errno != errno.ENETDOWN:
-                    raise
+            with unless_down():
+                pod = f"pod{flow.pod}"
+                self.sockets[pod].send(flow.frame(self.mac(pod), self.next_mac(flow), batch))
 
     def probe(self, flows, quiet=QUIET):
         """What becomes of one packet of each flow: by its number, everything that was seen of it, sorted."""

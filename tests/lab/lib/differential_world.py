@@ -4,7 +4,8 @@
     seed mod 6   0     1      2            3                      4                    5
                  -     VLANs  a bridge     a bridge, VLANs        a VLAN-aware bridge  a VLAN-aware bridge, VLANs
 
-With seed // 6 odd the switch has a second uplink, on an eswitch of its own (p1), which leads to a second top of rack.
+With seed // 6 odd the switch has a second uplink, on an eswitch of its own (p1), which leads to a second top of rack. A bridge
+that does not look at VLANs takes this uplink as well.
 
 Two to six pods are behind representors with addresses, or four to six where there is a bridge: it takes pods 1 to 3, with
 the gateways on it. VLANs are devices at pod 0's port and at the uplink; with a bridge that does not look at VLANs, one is a
@@ -92,10 +93,13 @@ class World:
         self.members = {}  # port of the bridge: the commands that make it one
         self.permanent = {}  # device: neighbours
         self.setup = []
+        self.talkers = []  # namespaces who say something before every batch, so that the bridge knows where they are
         if self.has_vlans:
             self.add_vlans()
         if self.has_bridge:
             self.add_bridge(rng)
+        if self.has_bridge and not self.is_aware and "p1" in self.uplinks:
+            self.add_bridged_uplink()
 
     @property
     def far_routers(self):
@@ -119,9 +123,29 @@ class World:
                 commands.append(["ip", "-6", "address", "replace", f"2001:db8:e{name[-1]}::1/64", "dev", name, "nodad"])
             elif name == "br0" and name in self.devices:
                 commands.append(["ip", "-6", "address", "replace", "2001:db8:50::1/64", "dev", name, "nodad"])
+                if "p1" in self.members:
+                    commands.append(["ip", "-6", "address", "replace", "2001:db8:fd::1/64", "dev", name, "nodad"])
             for neighbour, pod in self.permanent.get(name, []):
                 commands.append(["ip", "neigh", "replace", neighbour, "dev", name, "lladdr", f"@pod{pod}", "nud", "permanent"])
         return commands
+
+    @property
+    def plain_pods(self):
+        """Those whose representors have addresses and nothing else."""
+        others = BRIDGED if self.has_bridge else ()
+        return [pod for pod in range(1 if self.has_vlans else 0, self.pods) if pod not in others]
+
+    @staticmethod
+    def plugged(pod):
+        """What a plain pod's port needs when it has come back, with its VF."""
+        near, far = ["dev", f"pf0vf{pod}"], ["dev", f"vf{pod}"]
+        return [["ip", "link", "set", *far, "netns", f"pod{pod}"],
+                ["ip", "link", "set", *near, "up"],
+                ["ip", "address", "add", f"10.1.{pod}.1/24", *near],
+                ["ip", "-6", "address", "add", f"2001:db8:e{pod}::1/64", *near, "nodad"],
+                within(pod, "ip", "link", "set", *far, "up"),
+                within(pod, "ip", "address", "add", f"10.1.{pod}.2/24", *far),
+                within(pod, "ip", "-6", "address", "add", f"2001:db8:e{pod}::2/64", *far, "nodad")]  # fmt: skip
 
     # ---- VLAN devices ----
 
@@ -198,6 +222,13 @@ class World:
         self.add_subnet(5, "br0", [(1, None), (2, None), (3, 30 if self.has_vlans else None)])
         if self.has_vlans:
             self.add_tagged()
+
+    def add_bridged_uplink(self):
+        self.members["p1"] = [["ip", "link", "set", "dev", "p1", "master", "br0"]]
+        self.setup += [["ip", "address", "flush", "dev", "p1"], *self.members["p1"],
+                       ["ip", "address", "replace", "192.0.2.17/28", "dev", "br0"], *self.again("br0")]  # fmt: skip
+        self.routers["192.0.2.18"] = self.routers_v6["2001:db8:fd::2"] = Router("tor1", "wire1", "br0")
+        self.talkers.append("tor1")
 
     def add_tagged(self):
         """Subnet 7 is VLAN 40, whose tag the bridge hands on."""
