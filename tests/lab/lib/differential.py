@@ -78,7 +78,8 @@ class Agent:
             return None  # a priority without a VLAN is not in its words
         vlan = {} if flow.vlan is None else {"vlan": flow.vlan}
         told = self.call("Explain", destination=flow.destination, source=flow.source, port=f"pf0vf{flow.pod}", protocol=17,
-                         source_port=flow.ports[0], destination_port=flow.ports[1], tos=flow.tos, src_mac=source_mac, dst_mac=mac, **vlan)  # fmt: skip
+                         source_port=flow.ports[0], destination_port=flow.ports[1], tos=flow.tos,
+                         src_mac=source_mac, dst_mac=mac, **vlan)  # fmt: skip
         if told["classification"]["verdict"] in NOT_DELIVERED:
             return NOWHERE
         if told["decision"] != "forward":
