@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <map>
+#include <random>
 #include <set>
 #include <utility>
 #include <variant>
@@ -33,6 +34,9 @@ flow::Limits LimitsOf(const Config& config) {
   limits.max_entries = config.max_entries;
   return limits;
 }
+
+// Flows of an earlier run keep their numbers, so those of this one begin somewhere else.
+flow::FlowId SomeFlowId() { return std::random_device{}() & 0x7fffffffu; }
 
 flow::Miss MissOf(const MissEvent& event) {
   flow::Miss miss;
@@ -88,7 +92,7 @@ Agent::Agent(const Config& config, EventLoop& loop, Classifier classifier, Notif
       wake_(std::move(wake)),
       kernel_events_(kKernelQueue, &wake_),
       reports_(kReportQueue, &wake_),
-      pipeline_(LimitsOf(config)) {}
+      pipeline_(LimitsOf(config), SomeFlowId()) {}
 
 Agent::~Agent() {
   kernel_events_.Close();  // a thread that waits for room in a queue must not be waited for
@@ -276,10 +280,10 @@ void Agent::Apply(offload::Report report, TimePoint now) {
                    "the qdisc of {} has been deleted; the port is prepared again", tables_.links.Name(ifindex));
       ports_->OnFootingLost(ifindex);
     }
-  } else if (const auto* prepared = std::get_if<offload::PortPrepared>(&report)) {
+  } else if (auto* prepared = std::get_if<offload::PortPrepared>(&report)) {
     // A port that checks sources must do so from its first entry on.
     ReadSysctls(now);
-    ports_->OnPrepared(*prepared, now);
+    ports_->OnPrepared(std::move(*prepared), now);
   } else if (const auto* released = std::get_if<offload::PortReleased>(&report)) {
     left_something_ |= !released->clean;
     ports_->OnReleased(*released, now);

@@ -140,6 +140,7 @@ class Agent final : private PortListener, private AuditHost {
   [[nodiscard]] kernel::DecisionContext Context(const kernel::DecisionPorts& ports) const;
 
   [[nodiscard]] std::vector<IpPrefix> MartiansOf(std::uint32_t l3_ifindex) const override;
+  [[nodiscard]] const kernel::NeighMirror& Neighbours() const override { return tables_.neighs; }
   void PortReady(std::uint32_t ifindex) override;
   void PortLeft(std::uint32_t ifindex) override;
   void PortRefused(const PortSlot& slot) override;

@@ -6,6 +6,9 @@
 #include <chrono>
 #include <utility>
 
+#include "agent/earlier_packets.h"
+#include "agent/offload/flower_mapping.h"
+
 namespace dpuflow {
 namespace {
 
@@ -39,6 +42,7 @@ std::uint32_t PortManager::PeerOf(const PortSlot& slot) const {
 // Out of service: the flows are forgotten at once; what is in hardware goes when nothing is under way any more.
 void PortManager::Leave(std::uint32_t ifindex, PortSlot& slot) {
   const auto before = std::exchange(slot.state, PortSlot::State::kReleasing);
+  standing_.erase(ifindex);
   if (before == PortSlot::State::kReady) {
     listener_.PortLeft(ifindex);
     pipeline_.RemovePort(ifindex);
@@ -100,17 +104,13 @@ bool PortManager::Update(std::map<std::uint32_t, kernel::SwitchPort> found, kern
   return !(before == topology_);
 }
 
-void PortManager::OnPrepared(const offload::PortPrepared& report, flow::TimePoint now) {
+void PortManager::OnPrepared(offload::PortPrepared report, flow::TimePoint now) {
   const auto found = slots_.find(report.port);
   if (found == slots_.end() || found->second.state != PortSlot::State::kPreparing) return;
   PortSlot& slot = found->second;
   if (report.refusal.empty() && slot.info.refusal.empty()) {
-    slot.state = PortSlot::State::kReady;
-    slot.form = report.form;
-    slot.refusal.clear();
-    slot.hint.clear();
-    TellPipeline(slot, now);
-    listener_.PortReady(report.port);
+    if (report.standing.empty()) return TakePart(slot, report.form, now);
+    standing_.insert_or_assign(report.port, std::move(report));  // until Advance
     return;
   }
   if (report.refusal.empty()) {  // taken by somebody else while it was prepared
@@ -123,6 +123,37 @@ void PortManager::OnPrepared(const offload::PortPrepared& report, flow::TimePoin
   slot.hint = report.hint;
   slot.retry_at = now + kRetry;
   if (news) listener_.PortRefused(slot);
+}
+
+void PortManager::TakePart(PortSlot& slot, flow::Form form, flow::TimePoint now) {
+  slot.state = PortSlot::State::kReady;
+  slot.form = form;
+  slot.refusal.clear();
+  slot.hint.clear();
+  TellPipeline(slot, now);
+  listener_.PortReady(slot.info.link.ifindex);
+}
+
+bool PortManager::IsAwaited(const std::pair<const std::uint32_t, PortSlot>& entry) const {
+  return entry.second.state == PortSlot::State::kPreparing && !standing_.contains(entry.first);
+}
+
+void PortManager::TakeOver(flow::TimePoint now) {
+  if (standing_.empty() || std::ranges::any_of(slots_, [this](const auto& entry) { return IsAwaited(entry); })) return;
+  std::vector<offload::Expected> entries;
+  for (const auto& [port, report] : standing_)
+    entries.insert(entries.end(), report.standing.begin(), report.standing.end());
+  const EarlierPackets packets(entries, topology_, listener_.Neighbours());
+  for (const auto& [port, report] : std::exchange(standing_, {})) {
+    const auto found = slots_.find(port);
+    if (found == slots_.end() || found->second.state != PortSlot::State::kPreparing) continue;
+    for (const offload::Expected& entry : report.standing) {
+      const auto packet = packets.For(entry.rule.match);
+      if (packet && pipeline_.Adopt(entry.flow, entry.rule, entry.section, *packet, now)) continue;
+      backend_.RemoveStray(offload::ToFilter(entry.rule, entry.flow, entry.section).id);
+    }
+    TakePart(found->second, report.form, now);
+  }
 }
 
 void PortManager::OnReleased(const offload::PortReleased& report, flow::TimePoint /*now*/) {
@@ -169,6 +200,7 @@ void PortManager::Advance(flow::TimePoint now) {
     backend_.Release(ifindex);
   }
   if (closing_) return;
+  TakeOver(now);
   TryReach(now);
   for (auto& [ifindex, slot] : slots_) {
     if (slot.state != PortSlot::State::kRefused || !slot.info.refusal.empty() || now < slot.retry_at) continue;

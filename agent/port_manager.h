@@ -11,6 +11,9 @@
 //   ready --its qdisc is deleted----> releasing --(nothing is left on it)--> preparing
 //   any   --the netdev is gone------> (forgotten)
 //
+// A port on which entries of an earlier run stand takes part when no other is being prepared any more: entries lead from port
+// to port, and whether one is right is asked when all are there.
+//
 // Lives on the loop. Drives the backend and the pipeline; the classifier is told which ports take part.
 #pragma once
 
@@ -49,6 +52,7 @@ class PortListener {
   virtual ~PortListener() = default;
   // Sources that no packet may have which routing sees enter at this interface.
   [[nodiscard]] virtual std::vector<IpPrefix> MartiansOf(std::uint32_t l3_ifindex) const = 0;
+  [[nodiscard]] virtual const kernel::NeighMirror& Neighbours() const = 0;
   virtual void PortReady(std::uint32_t ifindex) = 0;
   virtual void PortLeft(std::uint32_t ifindex) = 0;
   virtual void PortRefused(const PortSlot& slot) = 0;   // to be logged
@@ -64,7 +68,7 @@ class PortManager {
   // What devlink and rtnetlink say now: the ports, and the interfaces of routing on them. Ports that came are prepared,
   // ports that went are forgotten. Returns whether an interface came, went or changed.
   bool Update(std::map<std::uint32_t, kernel::SwitchPort> found, kernel::Topology topology, flow::TimePoint now);
-  void OnPrepared(const offload::PortPrepared& report, flow::TimePoint now);
+  void OnPrepared(offload::PortPrepared report, flow::TimePoint now);
   void OnReleased(const offload::PortReleased& report, flow::TimePoint now);
   void OnRouteTried(const offload::RouteTried& report, flow::TimePoint now);
   // devlink has been read again, because something there has changed: the mode of the NIC, maybe.
@@ -101,6 +105,9 @@ class PortManager {
   void Prepare(PortSlot& slot);
   [[nodiscard]] std::uint32_t PeerOf(const PortSlot& slot) const;
   void Leave(std::uint32_t ifindex, PortSlot& slot);
+  void TakePart(PortSlot& slot, flow::Form form, flow::TimePoint now);
+  void TakeOver(flow::TimePoint now);
+  [[nodiscard]] bool IsAwaited(const std::pair<const std::uint32_t, PortSlot>& entry) const;
   void TryReach(flow::TimePoint now);
   void TellPipeline(const PortSlot& slot, flow::TimePoint now);
   [[nodiscard]] bool KernelChecksSources(const kernel::LaneView& view) const;
@@ -113,6 +120,7 @@ class PortManager {
   kernel::Topology topology_;
   kernel::Reach reach_;
   const SourceLists sources_;
+  std::map<std::uint32_t, offload::PortPrepared> standing_;  // reports of ports with entries of an earlier run
   std::map<std::uint32_t, bool> leaving_;  // ports taken out of service -> whether their release has been requested
   kernel::Sysctls sysctls_;
   bool offload_ = true;  // of ports that come

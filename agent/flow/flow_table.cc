@@ -49,7 +49,20 @@ void FlowTable::FindSection(Flow& flow) {
 
 Flow& FlowTable::Obtain(const Match& match, TimePoint now) {
   if (Flow* known = Find(match)) return *known;
-  const FlowId id = UnusedId();
+  Flow& flow = Make(UnusedId(), match, now);
+  FindSection(flow);
+  return flow;
+}
+
+Flow* FlowTable::Adopt(FlowId id, const Match& match, std::uint8_t section, TimePoint now) {
+  if (flows_.contains(id) || by_match_.contains(match)) return nullptr;
+  if (HasSections(match.table) && !SectionsOf(match.table).Take(section, ShapeOf(match))) return nullptr;
+  Flow& flow = Make(id, match, now);
+  flow.section = HasSections(match.table) ? section : std::uint8_t{0};
+  return &flow;
+}
+
+Flow& FlowTable::Make(FlowId id, const Match& match, TimePoint now) {
   Flow& flow = flows_[id];
   flow.id = id;
   flow.match = match;
@@ -58,7 +71,6 @@ Flow& FlowTable::Obtain(const Match& match, TimePoint now) {
   by_port_[match.port].insert(id);
   for (const IpAddress& address : IndexedAddresses(match)) by_address_.emplace(address, id);
   if (HoldsCheckedSource(match)) checked_sources_.insert(id);
-  FindSection(flow);
   return flow;
 }
 

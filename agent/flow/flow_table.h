@@ -18,8 +18,13 @@ namespace dpuflow::flow {
 
 class FlowTable {
  public:
+  // Numbers are given from the one after `last`.
+  explicit FlowTable(FlowId last = 0) : last_id_(last) {}
   // The flow of `match`, made if there is none. In a table with sections it has one, unless none was free.
   Flow& Obtain(const Match& match, TimePoint now);
+  // The flow of an entry that stands already, by its own number and section. Null: the number, the match or the section is
+  // another flow's.
+  Flow* Adopt(FlowId id, const Match& match, std::uint8_t section, TimePoint now);
   // Tries again for a flow without a section.
   void FindSection(Flow& flow);
   [[nodiscard]] Flow* Find(FlowId id);
@@ -55,12 +60,13 @@ class FlowTable {
   template <typename Key, typename Hash = std::hash<Key>>
   using Index = std::unordered_map<Key, std::unordered_set<FlowId>, Hash>;
 
+  Flow& Make(FlowId id, const Match& match, TimePoint now);
   void AddToIndexes(const Flow& flow);
   void RemoveFromIndexes(const Flow& flow);
 
   FlowId UnusedId();
 
-  FlowId last_id_ = 0;
+  FlowId last_id_;
   [[nodiscard]] Sections& SectionsOf(Table table) { return table == Table::kFlat ? flat_sections_ : sections_; }
 
   Sections sections_{kSections};  // of L3

@@ -76,6 +76,7 @@ struct PipelineCounters {
   std::uint64_t replaces = 0;
   std::uint64_t removes = 0;
   std::uint64_t expired = 0;
+  std::uint64_t adopted = 0;                   // entries of an earlier run
   std::uint64_t vanished = 0;                  // entries that someone else took out of the hardware
   std::map<int, std::uint64_t> refusals;       // by errno
   std::array<std::uint64_t, kWhys> reasons{};  // times that a flow was kept or taken out of hardware, by Why
@@ -90,8 +91,13 @@ struct Surprise {
 
 class Pipeline {
  public:
-  explicit Pipeline(const Limits& limits) : limits_(limits), sources_(limits.max_sources) {}
+  // `last_id`: flows are numbered from the one after it, so that they are not those of an earlier run.
+  explicit Pipeline(const Limits& limits, FlowId last_id = 0)
+      : limits_(limits), table_(last_id), sources_(limits.max_sources) {}
 
+  // An entry of an earlier run that stands on a port, which has not been set yet: it goes on as a flow, and is asked about as
+  // soon as the port is set, with a packet that it may have been made for. False: it is in the way of another one.
+  [[nodiscard]] bool Adopt(FlowId id, const Rule& rule, std::uint8_t section, const Miss& packet, TimePoint now);
   // A port takes part from now on, or has changed. Its guards are wanted at once; nothing forwards before they stand.
   void SetPort(const Port& port, TimePoint now);
   // The port is gone, or taken from us: its flows are forgotten without operations. Operations under way for it may

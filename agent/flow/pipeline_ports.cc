@@ -13,6 +13,22 @@ const Lane* Port::Find(std::uint16_t vlan) const {
   return lane == lanes.end() ? nullptr : &*lane;
 }
 
+bool Pipeline::Adopt(FlowId id, const Rule& rule, std::uint8_t section, const Miss& packet, TimePoint now) {
+  const bool routed = IsRouted(rule.match);
+  const Target* target = routed ? targets_.Find(rule.match) : nullptr;
+  if (target != nullptr && target->fields != FieldsOf(rule.match)) return false;
+  Flow* flow = table_.Adopt(id, rule.match, section, now);
+  if (flow == nullptr) return false;
+  if (routed) targets_.Add(*flow);
+  flow->wanted = flow->installed = rule;
+  flow->answered = true;
+  flow->miss = packet;
+  flow->programmed = flow->touched = now;
+  if (rule.match.table != Table::kGuard) ++wanted_;
+  ++counters_.adopted;
+  return true;
+}
+
 void Pipeline::SetPort(const Port& port, TimePoint now) {
   PortState& state = ports_[port.ifindex];
   const bool changed = !(state.port == port);

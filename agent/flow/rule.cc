@@ -19,6 +19,28 @@ bool IsExactRoute(const Match& match) {
          (!match.source || IsHost(*match.source)) && PortsHaveAProtocol(match) && !match.portless;
 }
 
+// A bridge looks at the source alone, and only where sources are listed.
+bool IsExactBridged(const Match& match) {
+  return (FieldsOf(match) & ~kFieldSource) == 0 && (!match.source || IsHost(*match.source)) && !match.ttl_expires;
+}
+
+// Whether entries of the table do such a thing.
+bool IsOfItsTable(const Action& action, const Match& match) {
+  const auto* jump = std::get_if<GotoTable>(&action);
+  switch (match.table) {
+    case Table::kGuard:
+      return std::holds_alternative<Trap>(action);
+    case Table::kL2Source:
+      return jump != nullptr && jump->table == Table::kL2Destination;
+    case Table::kL2Destination:
+      return jump != nullptr ? jump->table == Table::kL3 : std::holds_alternative<BridgeTo>(action);
+    case Table::kL3:
+    case Table::kFlat:
+      return IsRouted(match) ? std::holds_alternative<RouteTo>(action) : std::holds_alternative<BridgeTo>(action);
+  }
+  return false;
+}
+
 std::string ActionText(const Action& action) {
   if (std::holds_alternative<Trap>(action)) return "trap";
   if (const auto* jump = std::get_if<GotoTable>(&action)) return fmt::format("goto {}", ToString(jump->table));
@@ -36,10 +58,10 @@ std::string ActionText(const Action& action) {
 
 bool IsExact(const Rule& rule) {
   const Match& match = rule.match;
-  if (match.port == 0 || match.ethertype == 0) return false;
+  if (match.port == 0 || match.ethertype == 0 || !IsOfItsTable(rule.action, match)) return false;
   switch (match.table) {
     case Table::kGuard:
-      return std::holds_alternative<Trap>(rule.action);
+      return true;
     case Table::kL2Source:
       return !match.source_mac.is_zero() && match.destination_mac.is_zero() && !match.destination &&
              !match.ttl_expires && (!match.source || IsHost(*match.source));
@@ -50,7 +72,7 @@ bool IsExact(const Rule& rule) {
       return IsExactRoute(match) && match.source_mac.is_zero() && match.destination_mac.is_zero();
     case Table::kFlat:
       return !match.source_mac.is_zero() && !match.destination_mac.is_zero() &&
-             (IsRouted(match) ? IsExactRoute(match) : FieldsOf(match) == 0 && !match.ttl_expires);
+             (IsRouted(match) ? IsExactRoute(match) : IsExactBridged(match));
   }
   return false;
 }

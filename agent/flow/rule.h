@@ -116,7 +116,8 @@ struct Rule {
   bool operator==(const Rule&) const = default;
 };
 
-// True when `rule` may forward: each field of its table's key is there in full, and guards only trap.
+// True when `rule` may forward: each field of its table's key is there in full, and it does what entries of its table do; guards
+// only trap.
 [[nodiscard]] bool IsExact(const Rule& rule);
 
 // "guard", "l2_source", "l2_destination", "l3", "flat": the words of the API and the command line.

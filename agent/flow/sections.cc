@@ -23,6 +23,15 @@ std::uint8_t Sections::Acquire(const Shape& shape) {
   return static_cast<std::uint8_t>(use - uses_.begin() + 1);
 }
 
+bool Sections::Take(std::uint8_t section, const Shape& shape) {
+  if (section == 0 || section > uses_.size()) return false;
+  Use& use = uses_[section - 1u];
+  if (use.flows > 0 && use.shape != shape) return false;
+  use.shape = shape;
+  ++use.flows;
+  return true;
+}
+
 void Sections::Release(std::uint8_t section) {
   if (section != 0) --uses_[section - 1u].flows;
 }

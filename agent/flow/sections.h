@@ -36,6 +36,8 @@ class Sections {
   explicit Sections(std::uint8_t count) : uses_(count) {}
   // The section of a shape, for one more flow. 0: all are taken by other shapes.
   std::uint8_t Acquire(const Shape& shape);
+  // This section for one more flow of that shape; false: it holds another one, or there is no such section.
+  [[nodiscard]] bool Take(std::uint8_t section, const Shape& shape);
   void Release(std::uint8_t section);
   [[nodiscard]] std::size_t in_use() const;
 

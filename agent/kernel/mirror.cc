@@ -282,6 +282,14 @@ const netlink::Neigh* NeighMirror::Find(const flow::NeighKey& key) const {
   return found == neighs_.end() ? nullptr : &found->second;
 }
 
+std::vector<netlink::Neigh> NeighMirror::At(std::uint32_t ifindex) const {
+  std::vector<netlink::Neigh> found;
+  for (auto it = neighs_.lower_bound({ifindex, {}}); it != neighs_.end() && it->first.ifindex == ifindex; ++it) {
+    found.push_back(it->second);
+  }
+  return found;
+}
+
 bool NeighMirror::CanBeRefreshed(const flow::NeighKey& key) const {
   const netlink::Neigh* neigh = Find(key);
   return neigh != nullptr && kernel::CanBeRefreshed(*neigh);

@@ -112,6 +112,7 @@ class NeighMirror {
   Changes Reset(const std::vector<netlink::Neigh>& all);
   // As last announced, valid or not; null where the kernel has none.
   [[nodiscard]] const netlink::Neigh* Find(const flow::NeighKey& key) const;
+  [[nodiscard]] std::vector<netlink::Neigh> At(std::uint32_t ifindex) const;
   [[nodiscard]] bool CanBeRefreshed(const flow::NeighKey& key) const;
   [[nodiscard]] std::size_t size() const { return neighs_.size(); }
 

@@ -37,6 +37,7 @@ struct PortPrepared {
   std::string refusal;  // one sentence; empty: ready
   std::string hint;
   flow::Form form = flow::Form::kChained;
+  std::vector<Expected> standing{};  // entries of an earlier run, which go on
 };
 
 // Whether the driver took an entry of `port` that sends to `peer`.
@@ -88,9 +89,9 @@ class Backend {
   // Takes operations out of `operations`, as many as there is room for; the others stay there, in order.
   virtual void Submit(std::vector<flow::Operation>& operations) = 0;
 
-  // Makes `port` ready: a place for filters, none of ours from an earlier run left, entries of each kind tried, which
-  // says in what form they stand there, the classifier attached. `peer` is another port of the switch, to which a trial routes; 0: none is known, and routing
-  // is not tried.
+  // Makes `port` ready: a place for filters, entries of an earlier run looked at, else entries of each kind tried, which says
+  // in what form they stand there, the classifier attached. `peer` is another port of the switch, to which a trial routes;
+  // 0: none is known, and routing is not tried.
   virtual void Prepare(std::uint32_t port, const std::string& name, std::uint32_t peer) = 0;
   // Tries an entry that matches nothing, with a redirect to `peer`, and takes it out again.
   virtual void TryRoute(std::uint32_t port, std::uint32_t peer) = 0;

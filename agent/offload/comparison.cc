@@ -105,6 +105,15 @@ std::vector<Difference> Compare(std::span<const Expected> expected, std::span<co
   return differences;
 }
 
+std::optional<Expected> Recognize(const netlink::InstalledFilter& found) {
+  const auto rule = ToRule(found.filter);
+  if (!rule || !flow::IsExact(*rule)) return std::nullopt;
+  const Expected entry{FlowOf(found.filter.id.handle), *rule, SectionOf(rule->match.table, found.filter.id.prio)};
+  const netlink::Filter written = ToFilter(entry.rule, entry.flow, entry.section);
+  if (entry.flow == 0 || written.id != found.filter.id || FlawOf(written, found)) return std::nullopt;
+  return entry;
+}
+
 std::string InWords(const netlink::Filter& filter) {
   std::vector<std::string> actions;
   for (const netlink::Action& action : filter.actions) actions.push_back(std::visit(ActionWords{}, action));

@@ -54,6 +54,10 @@ struct Difference {
 [[nodiscard]] std::vector<Difference> Compare(std::span<const Expected> expected,
                                               std::span<const netlink::InstalledFilter> found);
 
+// The entry of ours that a filter is, read back in full, with nothing about it that Compare would find wrong. Nothing: it is not
+// ours, or not as we would have written it.
+[[nodiscard]] std::optional<Expected> Recognize(const netlink::InstalledFilter& found);
+
 // A filter in the words of tc(8), for people: "chain 2 pref 1 handle 0x80000005 dst_ip 203.0.113.1 -> pedit ... ".
 [[nodiscard]] std::string InWords(const netlink::Filter& filter);
 

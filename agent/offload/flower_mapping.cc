@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 
 #include "agent/flow/sections.h"
@@ -88,6 +89,53 @@ std::vector<netlink::Action> ToActions(const flow::Action& action, const flow::M
   return {netlink::TrapAction{}};
 }
 
+IpPrefix ToPrefix(const netlink::Masked<IpAddress>& field) {
+  int length = 0;
+  for (const std::uint8_t byte : field.mask.bytes()) length += std::popcount(byte);
+  return {field.value, static_cast<std::uint8_t>(length)};
+}
+
+flow::Match ToMatch(const netlink::Filter& filter, Table table) {
+  const netlink::FlowerKey& key = filter.key;
+  flow::Match match;
+  match.table = table;
+  match.port = filter.id.ifindex;
+  match.vlan = key.vlan_id.value_or(flow::kUntagged);
+  match.vlan_priority = key.vlan_priority;
+  match.ethertype = key.vlan_ethertype.value_or(filter.id.ethertype);
+  if (key.eth_src) match.source_mac = key.eth_src->value;
+  if (key.eth_dst) match.destination_mac = key.eth_dst->value;
+  if (key.ip_src) match.source = ToPrefix(*key.ip_src);
+  if (key.ip_dst) match.destination = ToPrefix(*key.ip_dst);
+  match.ttl_expires = key.ip_ttl.has_value();
+  if (key.ip_tos) match.tos = key.ip_tos->value;
+  match.protocol = key.ip_proto;
+  match.source_port = key.src_port;
+  match.destination_port = key.dst_port;
+  return match;
+}
+
+std::optional<flow::Action> ToAction(const std::vector<netlink::Action>& actions, std::uint16_t vlan) {
+  const netlink::PeditAction* edit = nullptr;
+  for (const netlink::Action& action : actions) {
+    if (std::holds_alternative<netlink::TrapAction>(action)) return flow::Trap{};
+    if (const auto* jump = std::get_if<netlink::GotoAction>(&action)) {
+      for (const Table table : {Table::kL2Destination, Table::kL3}) {
+        if (jump->chain == ChainOf(table)) return flow::GotoTable{table};
+      }
+    }
+    if (const auto* pedit = std::get_if<netlink::PeditAction>(&action)) edit = pedit;
+    if (std::holds_alternative<netlink::VlanPopAction>(action)) vlan = flow::kUntagged;
+    if (const auto* push = std::get_if<netlink::VlanPushAction>(&action)) vlan = push->id;
+    const auto* redirect = std::get_if<netlink::RedirectAction>(&action);
+    if (redirect == nullptr) continue;
+    if (edit == nullptr) return flow::BridgeTo{redirect->ifindex, vlan};
+    return flow::RouteTo{
+        {redirect->ifindex, edit->eth_src.value_or(MacAddress{}), edit->eth_dst.value_or(MacAddress{}), vlan}};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Place PlaceOf(const flow::Match& match, std::uint8_t section) {
@@ -124,6 +172,22 @@ netlink::Filter ToFilter(const flow::Rule& rule, flow::FlowId flow, std::uint8_t
   filter.actions = ToActions(rule.action, rule.match);
   filter.cookie = CookieOf({rule.match.table, flow});
   return filter;
+}
+
+std::optional<flow::Rule> ToRule(const netlink::Filter& filter) {
+  const auto owner = OwnerOf(filter.cookie);
+  if (!owner) return std::nullopt;
+  const flow::Match match = ToMatch(filter, owner->table);
+  const auto action = ToAction(filter.actions, match.vlan);
+  if (!action) return std::nullopt;
+  return flow::Rule{match, *action};
+}
+
+std::uint8_t SectionOf(Table table, std::uint16_t prio) {
+  if (table == Table::kL3) return static_cast<std::uint8_t>(prio);
+  const auto* place = std::ranges::find(kFlatPrios, prio);
+  if (table != Table::kFlat || place == kFlatPrios.end()) return 0;
+  return static_cast<std::uint8_t>(place - kFlatPrios.begin() + 1);
 }
 
 netlink::Cookie CookieOf(const Owner& owner) {

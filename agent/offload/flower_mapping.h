@@ -53,6 +53,10 @@ struct Place {
 
 // The filter that does what `rule` says.
 [[nodiscard]] netlink::Filter ToFilter(const flow::Rule& rule, flow::FlowId flow, std::uint8_t section);
+// And back: the rule that a filter with our cookie says, and the section that it stands in. Nothing where there is none;
+// whether ToFilter makes just this filter of them is for the caller to see.
+[[nodiscard]] std::optional<flow::Rule> ToRule(const netlink::Filter& filter);
+[[nodiscard]] std::uint8_t SectionOf(flow::Table table, std::uint16_t prio);
 
 // Handles begin high, where neither people nor the kernel's own numbering go.
 [[nodiscard]] constexpr std::uint32_t HandleOf(flow::FlowId flow) { return 0x80000000u | flow; }

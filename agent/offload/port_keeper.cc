@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "agent/flow/form.h"
 #include "agent/flow/sections.h"
 #include "agent/offload/flower_mapping.h"
 #include "bpf/shared.h"
@@ -32,6 +33,10 @@ netlink::FilterDump FullDump(std::uint32_t port, std::uint32_t parent = netlink:
   dump.ifindex = port;
   dump.parent = parent;
   return dump;
+}
+
+netlink::FilterId ClassifierPlace(std::uint32_t port, std::uint32_t chain) {
+  return {port, netlink::kClsactIngress, chain, kClassifierPrio, kEthertypeAll, kClassifierHandle};
 }
 
 bool IsOffloadOff(const Error& error) { return error.extack.find("TC offload is disabled") != std::string::npos; }
@@ -70,6 +75,15 @@ flow::Rule TrialRoute(std::uint32_t port, flow::Form form, const flow::Action& a
   return rule;
 }
 
+// The form that entries stand in; nothing where only guards do, which both have.
+std::optional<flow::Form> FormOf(const std::vector<Expected>& standing) {
+  for (const Expected& entry : standing) {
+    if (entry.rule.match.table == flow::Table::kFlat) return flow::Form::kFlat;
+    if (entry.rule.match.table != flow::Table::kGuard) return flow::Form::kChained;
+  }
+  return std::nullopt;
+}
+
 // A driver that cannot do a thing says so by this errno; others are a matter of the moment (ENOSPC) or of the kernel (ENOENT).
 bool IsNotOffered(const Error& error) { return error.code == EOPNOTSUPP && !IsOffloadOff(error); }
 
@@ -104,24 +118,51 @@ tl::expected<Footing, PortKeeper::Refusal> PortKeeper::FindFooting(std::uint32_t
   return Footing{.made_clsact = true};
 }
 
-tl::expected<Footing, PortKeeper::Refusal> PortKeeper::Prepare(std::uint32_t port, const std::string& name,
-                                                               std::uint32_t peer) {
+tl::expected<PortKeeper::Prepared, PortKeeper::Refusal> PortKeeper::Prepare(std::uint32_t port, const std::string& name,
+                                                                            std::uint32_t peer) {
   auto footing = FindFooting(port, name);
-  if (!footing) return footing;
+  if (!footing) return tl::make_unexpected(footing.error());
   const auto give_up = [&](Refusal refusal) {
     (void)Release(port, *footing);
     return tl::make_unexpected(std::move(refusal));
   };
-  if (auto removed = RemoveOurs(port); !removed) {
-    return give_up({ToString(removed.error()), fmt::format("tc filter show dev {} ingress", name)});
+  auto standing = TakeOver(port);
+  if (!standing) return give_up({ToString(standing.error()), fmt::format("tc filter show dev {} ingress", name)});
+  if (const auto form = FormOf(*standing)) {
+    footing->form = *form;
+  } else if (const auto tried = Probe(port, name, peer)) {
+    footing->form = *tried;
+  } else {
+    return give_up(tried.error());
   }
-  const auto form = Probe(port, name, peer);
-  if (!form) return give_up(form.error());
-  footing->form = *form;
-  if (auto attached = AttachClassifier(port, *form); !attached) {
+  if (auto attached = AttachClassifier(port, footing->form); !attached) {
     return give_up({ToString(attached.error()), fmt::format("tc filter show dev {} ingress", name)});
   }
-  return footing;
+  return Prepared{*footing, std::move(*standing)};
+}
+
+Result<std::vector<Expected>> PortKeeper::TakeOver(std::uint32_t port) {
+  const auto filters = netlink::ListFilters(socket_, FullDump(port));
+  if (!filters) return tl::make_unexpected(filters.error());
+  std::vector<Expected> standing;
+  std::vector<netlink::FilterId> others;
+  for (const netlink::InstalledFilter& filter : *filters) {
+    if (!OwnerOf(filter.filter.cookie)) continue;
+    if (auto entry = Recognize(filter)) {
+      standing.push_back(std::move(*entry));
+    } else {
+      others.push_back(filter.filter.id);
+    }
+  }
+  // Both forms at once are of two runs, or of none: nothing says which to go on in.
+  const auto form = FormOf(standing);
+  std::erase_if(standing, [&](const Expected& entry) {
+    const bool stays = !form || flow::StandsIn(entry.rule.match.table, *form);
+    if (!stays) others.push_back(ToFilter(entry.rule, entry.flow, entry.section).id);
+    return !stays;
+  });
+  if (auto removed = Remove(others); !removed) return tl::make_unexpected(removed.error());
+  return standing;
 }
 
 tl::expected<flow::Form, PortKeeper::Refusal> PortKeeper::Probe(std::uint32_t port, const std::string& name,
@@ -169,21 +210,32 @@ Result<void> PortKeeper::RemoveOurs(std::uint32_t port) {
   const auto filters = netlink::ListTerse(socket_, FullDump(port));
   if (!filters) return tl::make_unexpected(filters.error());
   // The way into the tables goes first and the guards last: nothing is forwarded without them in between.
-  MessageBuffer requests;
+  std::vector<netlink::FilterId> ours;
   for (const flow::Table table : {flow::Table::kL2Source, flow::Table::kL2Destination, flow::Table::kL3,
                                   flow::Table::kFlat, flow::Table::kGuard}) {
     for (const netlink::TerseFilter& filter : *filters) {
       const auto owner = filter.cookie ? OwnerOf(*filter.cookie) : std::nullopt;
-      if (!owner || owner->table != table) continue;
-      (void)netlink::AppendFilterDelete(requests, socket_.NextSeq(), filter.id);
+      if (owner && owner->table == table) ours.push_back(filter.id);
     }
   }
+  if (auto removed = Remove(ours); !removed) return removed;
   const auto programs = netlink::ListBpfFilters(socket_, FullDump(port));
   if (!programs) return tl::make_unexpected(programs.error());
+  std::vector<netlink::FilterId> classifiers;
   for (const netlink::InstalledBpfFilter& filter : *programs) {
-    if (filter.name == kClassifierName) (void)netlink::AppendBpfFilterDelete(requests, socket_.NextSeq(), filter.id);
+    if (filter.name == kClassifierName) classifiers.push_back(filter.id);
   }
-  if (requests.empty()) return {};
+  return Remove(classifiers);
+}
+
+Result<void> PortKeeper::Remove(const std::vector<netlink::FilterId>& filters) {
+  if (filters.empty()) return {};
+  MessageBuffer requests;
+  for (const netlink::FilterId& filter : filters) {
+    const bool classifier = filter.ethertype == kEthertypeAll;
+    const auto append = classifier ? netlink::AppendBpfFilterDelete : netlink::AppendFilterDelete;
+    (void)append(requests, socket_.NextSeq(), filter);
+  }
   for (const netlink::BatchResult& result : socket_.TransactBatch(requests, "remove our filters")) {
     if (!result.done() && !IsGone(result.error)) return tl::make_unexpected(result.error);
   }
@@ -200,20 +252,33 @@ Result<void> PortKeeper::AttachClassifier(std::uint32_t port, flow::Form form) {
 }
 
 Result<void> PortKeeper::AttachByFilters(std::uint32_t port, flow::Form form) {
-  for (std::uint32_t chain = 0; chain < ChainsOf(form); ++chain) {
-    if (auto attached = AttachByFilter(port, chain); !attached) return attached;
+  const auto programs = netlink::ListBpfFilters(socket_, FullDump(port));
+  if (!programs) return tl::make_unexpected(programs.error());
+  std::set<std::uint32_t> standing;  // chains
+  std::vector<netlink::FilterId> others;
+  for (const netlink::InstalledBpfFilter& filter : *programs) {
+    if (filter.name != kClassifierName) continue;
+    if (filter.id == ClassifierPlace(port, filter.id.chain) && filter.id.chain < ChainsOf(form)) {
+      standing.insert(filter.id.chain);
+    } else {
+      others.push_back(filter.id);
+    }
   }
-  return {};
+  for (std::uint32_t chain = 0; chain < ChainsOf(form); ++chain) {
+    if (auto attached = AttachByFilter(port, chain, standing.contains(chain)); !attached) return attached;
+  }
+  return Remove(others);
 }
 
-Result<void> PortKeeper::AttachByFilter(std::uint32_t port, std::uint32_t chain) {
+Result<void> PortKeeper::AttachByFilter(std::uint32_t port, std::uint32_t chain, bool in_place) {
   netlink::BpfFilter filter;
-  filter.id = {port, netlink::kClsactIngress, chain, kClassifierPrio, kEthertypeAll, kClassifierHandle};
+  filter.id = ClassifierPlace(port, chain);
   filter.program = program_;
   filter.name = kClassifierName;
   filter.classid = chain == 0 ? 0 : DPUFLOW_LATER_CHAIN;
   MessageBuffer request;
-  if (auto appended = netlink::AppendBpfFilterAdd(request, socket_.NextSeq(), filter); !appended) return appended;
+  const auto append = in_place ? netlink::AppendBpfFilterReplace : netlink::AppendBpfFilterAdd;
+  if (auto appended = append(request, socket_.NextSeq(), filter); !appended) return appended;
   return socket_.Transact(request, fmt::format("attach the classifier at ifindex {} chain {}", port, chain));
 }
 
@@ -243,12 +308,11 @@ Result<std::vector<Difference>> PortKeeper::Audit(std::uint32_t port, flow::Form
   for (std::uint32_t chain = 0; chain < ChainsOf(form); ++chain) {
     if (chains->contains(chain)) continue;
     const bool by_tcx = links_.contains(port);  // for all chains at once
-    auto attached = by_tcx ? AttachClassifier(port, form) : AttachByFilter(port, chain);
+    auto attached = by_tcx ? AttachClassifier(port, form) : AttachByFilter(port, chain, false);
     if (!attached) return tl::make_unexpected(attached.error());
     Difference difference;
     difference.flaw = Flaw::kClassifier;
-    difference.expected.emplace().id = {port,          netlink::kClsactIngress, chain, kClassifierPrio,
-                                        kEthertypeAll, kClassifierHandle};
+    difference.expected.emplace().id = ClassifierPlace(port, chain);
     differences.push_back(std::move(difference));
     if (by_tcx) break;
   }

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the agent does to a port besides its entries: qdisc, classifier, leftovers, counters. All of it takes rtnl, which
-// a driver may hold for seconds, so it runs on a thread of the backend.
+// What the agent does to a port besides its entries: qdisc, classifier, what an earlier run left, counters. All of it takes
+// rtnl, which a driver may hold for seconds, so it runs on a thread of the backend.
 //
 // Rules of the house: a clsact or `ingress` qdisc that is there is used as it is; nothing is touched that does not carry
 // our cookie (filters) or our name (classifier); what fails is undone.
 //
 // The classifier is attached by tcx where the kernel has it (6.6), else as a cls_bpf filter in each chain: there a packet
 // that missed in chain N may come up with N on it (NET_TC_SKB_EXT), and tc then goes on in N. A tcx link ends with the
-// process; the filters stay behind one that dies, and go when the next one prepares the port.
+// process. All else that a process leaves which ends without taking it down goes on working, and the next one takes it over:
+// entries that are as they should be stay, and the classifier's filters get its own program without a gap.
 #pragma once
 
 #include <cstdint>
@@ -42,8 +43,12 @@ class PortKeeper {
     std::string sentence;
     std::string hint;
   };
+  struct Prepared {
+    Footing footing;
+    std::vector<Expected> standing;  // entries of an earlier run, in this form and in hardware
+  };
   // `peer` as Backend::Prepare has it.
-  tl::expected<Footing, Refusal> Prepare(std::uint32_t port, const std::string& name, std::uint32_t peer);
+  tl::expected<Prepared, Refusal> Prepare(std::uint32_t port, const std::string& name, std::uint32_t peer);
 
   Result<void> TryRoute(std::uint32_t port, flow::Form form, std::uint32_t peer);  // as Backend::TryRoute
 
@@ -64,10 +69,14 @@ class PortKeeper {
   tl::expected<flow::Form, Refusal> Probe(std::uint32_t port, const std::string& name, std::uint32_t peer);
   Result<void> TryJumps(std::uint32_t port, const std::string& name);
   Result<void> Try(const flow::Rule& rule, const std::string& name);
+  // Entries of an earlier run that are as they should be; the others are removed.
+  Result<std::vector<Expected>> TakeOver(std::uint32_t port);
   Result<void> RemoveOurs(std::uint32_t port);
+  Result<void> Remove(const std::vector<netlink::FilterId>& filters);  // what is gone already is done
   Result<void> AttachClassifier(std::uint32_t port, flow::Form form);
   Result<void> AttachByFilters(std::uint32_t port, flow::Form form);
-  Result<void> AttachByFilter(std::uint32_t port, std::uint32_t chain);
+  // `in_place`: one of an earlier run stands there, and gets this program.
+  Result<void> AttachByFilter(std::uint32_t port, std::uint32_t chain, bool in_place);
   // The chains of the classifier's filters that are there; all of them where it is attached by tcx.
   Result<std::set<std::uint32_t>> ClassifierChains(std::uint32_t port, flow::Form form);
   Result<void> RemoveClsact(std::uint32_t port);

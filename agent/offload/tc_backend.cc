@@ -107,16 +107,16 @@ void TcBackend::RunKeeper() {
 }
 
 void TcBackend::Handle(const PrepareRequest& request) {
-  auto footing = keeper_.Prepare(request.port, request.name, request.peer);
-  if (!footing) {
-    sink_(PortPrepared{request.port, footing.error().sentence, footing.error().hint, {}});
+  auto prepared = keeper_.Prepare(request.port, request.name, request.peer);
+  if (!prepared) {
+    sink_(PortPrepared{request.port, prepared.error().sentence, prepared.error().hint});
     return;
   }
   {
     const std::lock_guard lock(mutex_);
-    footings_.insert_or_assign(request.port, *footing);
+    footings_.insert_or_assign(request.port, prepared->footing);
   }
-  sink_(PortPrepared{request.port, {}, {}, footing->form});
+  sink_(PortPrepared{request.port, {}, {}, prepared->footing.form, std::move(prepared->standing)});
 }
 
 void TcBackend::Handle(const TryRequest& request) {

@@ -48,10 +48,14 @@ class Hardware final : public offload::Backend {
 class NobodyListens final : public PortListener {
  public:
   [[nodiscard]] std::vector<IpPrefix> MartiansOf(std::uint32_t /*ifindex*/) const override { return {}; }
+  [[nodiscard]] const kernel::NeighMirror& Neighbours() const override { return neighs_; }
   void PortReady(std::uint32_t /*ifindex*/) override {}
   void PortLeft(std::uint32_t /*ifindex*/) override {}
   void PortRefused(const PortSlot& /*slot*/) override {}
   void PortSwitched(const PortSlot& /*slot*/) override {}
+
+ private:
+  kernel::NeighMirror neighs_;
 };
 
 class Walk {

@@ -56,6 +56,7 @@ class FakeBackend final : public offload::Backend {
 class FakeListener final : public PortListener {
  public:
   std::vector<IpPrefix> MartiansOf(std::uint32_t /*ifindex*/) const override { return {}; }
+  const kernel::NeighMirror& Neighbours() const override { return neighs; }
   void PortReady(std::uint32_t ifindex) override {
     EXPECT_TRUE(taking_part.insert(ifindex).second) << ifindex << " takes part already";
   }
@@ -68,6 +69,7 @@ class FakeListener final : public PortListener {
   std::set<std::uint32_t> taking_part;  // what the classifier was told
   std::vector<std::string> refused;
   std::map<std::string, bool> switched;
+  kernel::NeighMirror neighs;
 };
 
 class PortManagerTest : public testing::Test {

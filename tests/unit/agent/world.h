@@ -30,7 +30,10 @@ class World {
   inline static const NeighKey kRouter{kUplink, IpAddress::V4(10, 1, 0, 1)};
   inline static const IpAddress kServer = IpAddress::V4(192, 0, 2, 1);
 
-  explicit World(Limits limits = {}) : pipeline(limits) {
+  explicit World(Limits limits = {}, bool has_ports = true) : pipeline(limits) {
+    if (has_ports) SetPorts();
+  }
+  void SetPorts() {
     SetPort(kPod, kPodRouterMac);
     SetPort(kUplink, kUplinkMac);
     Run();
