@@ -41,6 +41,13 @@ Result<int> Run(const Config& config) {
   if (!terminate) return tl::make_unexpected(terminate.error());
   auto interrupt = (*loop)->AddSignal(SIGINT, stop);
   if (!interrupt) return tl::make_unexpected(interrupt.error());
+  // For a restart: what stands goes on working, and the next start takes it over.
+  auto leave = (*loop)->AddSignal(SIGUSR1, [&](int) {
+    log::Info({}, "ending; what stands is left to the next start");
+    manager->Stopping();
+    (*loop)->Quit(0);
+  });
+  if (!leave) return tl::make_unexpected(leave.error());
 
   auto agent = Agent::Start(config, **loop);
   if (!agent) return tl::make_unexpected(agent.error());

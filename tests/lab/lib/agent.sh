@@ -38,6 +38,15 @@ agent_stop() {
   expect_eq "dpuflowd's exit code" 0 "$code"
 }
 
+# agent_leave: SIGUSR1; returns when it has ended, and has left everything to the next one.
+agent_leave() {
+  local code=0
+  kill -USR1 "$agent_pid"
+  wait "$agent_pid" || code=$?
+  agent_pid=''
+  expect_eq "dpuflowd's exit code" 0 "$code"
+}
+
 # agent_kill: as a crash would end it.
 agent_kill() {
   kill -KILL "$agent_pid"
