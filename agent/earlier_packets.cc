@@ -3,11 +3,10 @@
 
 #include <netinet/in.h>
 
+#include "agent/kernel/decision.h"
+
 namespace dpuflow {
 namespace {
-
-// Of one link alone: no source of a routed packet.
-bool IsLinkLocal(const IpAddress& address) { return IpPrefix::Parse("fe80::/10")->Contains(address); }
 
 Family FamilyOf(std::uint16_t ethertype) { return ethertype == flow::kEthertypeIpv6 ? Family::kIpv6 : Family::kIpv4; }
 
@@ -46,7 +45,7 @@ void EarlierPackets::NoteNeighbours(Seen& seen, std::uint16_t ethertype, std::ui
                                     const kernel::NeighMirror& neighs) {
   for (const netlink::Neigh& neigh : neighs.At(l3_ifindex)) {
     if (seen.sender.is_zero()) seen.sender = neigh.lladdr;
-    const bool fits = neigh.address.family() == FamilyOf(ethertype) && !IsLinkLocal(neigh.address);
+    const bool fits = neigh.address.family() == FamilyOf(ethertype) && !kernel::IsUnroutableSource(neigh.address);
     if (fits && seen.source.is_none()) seen.source = neigh.address;
   }
 }

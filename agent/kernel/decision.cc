@@ -52,15 +52,6 @@ Reason RouteErrorReason(const Error& error) {
   }
 }
 
-// Sources that ip6_forward and ip6_rcv_core do not let through, though a lookup would.
-bool IsUnroutableSource(const IpAddress& source) {
-  if (!source.is_v6()) return false;
-  const auto& bytes = source.bytes();
-  const bool zeros = std::all_of(bytes.begin(), bytes.end() - 1, [](std::uint8_t byte) { return byte == 0; });
-  const bool link_local = bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80;
-  return bytes[0] == 0xff || link_local || (zeros && bytes[15] <= 1);
-}
-
 // The source, where the kernel's refusal can only be about it.
 flow::SourceVerdict JudgeSource(const IpAddress& source, const PathAnswer& path, const Result<netlink::Route>& route) {
   if (IsUnroutableSource(source)) return flow::SourceVerdict::kInvalid;
@@ -229,6 +220,14 @@ std::optional<Reason> NotOffloadable(const flow::Question& question, const Way& 
 }
 
 }  // namespace
+
+bool IsUnroutableSource(const IpAddress& source) {
+  if (!source.is_v6()) return false;
+  const auto& bytes = source.bytes();
+  const bool zeros = std::all_of(bytes.begin(), bytes.end() - 1, [](std::uint8_t byte) { return byte == 0; });
+  const bool link_local = bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80;
+  return bytes[0] == 0xff || link_local || (zeros && bytes[15] <= 1);
+}
 
 bool Contradict(const PathAnswer& path, const Result<netlink::Route>& route) {
   using Outcome = PathAnswer::Result;

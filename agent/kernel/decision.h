@@ -61,6 +61,9 @@ struct DecisionContext {
 // that and for a destination that is local.
 [[nodiscard]] bool Contradict(const PathAnswer& path, const Result<netlink::Route>& route);
 
+// IPv6 sources that ip6_forward and ip6_rcv_core do not let through, though a lookup would.
+[[nodiscard]] bool IsUnroutableSource(const IpAddress& source);
+
 // The route's paths, also where it shows none but names a nexthop object.
 [[nodiscard]] std::vector<netlink::NextHop> PathsOf(const netlink::Route& route, const NexthopMirror& nexthops);
 

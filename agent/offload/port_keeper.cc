@@ -219,13 +219,8 @@ Result<void> PortKeeper::RemoveOurs(std::uint32_t port) {
     }
   }
   if (auto removed = Remove(ours); !removed) return removed;
-  const auto programs = netlink::ListBpfFilters(socket_, FullDump(port));
-  if (!programs) return tl::make_unexpected(programs.error());
-  std::vector<netlink::FilterId> classifiers;
-  for (const netlink::InstalledBpfFilter& filter : *programs) {
-    if (filter.name == kClassifierName) classifiers.push_back(filter.id);
-  }
-  return Remove(classifiers);
+  const auto classifiers = ClassifierFilters(port);
+  return classifiers ? Remove(*classifiers) : tl::make_unexpected(classifiers.error());
 }
 
 Result<void> PortKeeper::Remove(const std::vector<netlink::FilterId>& filters) {
@@ -252,16 +247,15 @@ Result<void> PortKeeper::AttachClassifier(std::uint32_t port, flow::Form form) {
 }
 
 Result<void> PortKeeper::AttachByFilters(std::uint32_t port, flow::Form form) {
-  const auto programs = netlink::ListBpfFilters(socket_, FullDump(port));
-  if (!programs) return tl::make_unexpected(programs.error());
+  const auto filters = ClassifierFilters(port);
+  if (!filters) return tl::make_unexpected(filters.error());
   std::set<std::uint32_t> standing;  // chains
   std::vector<netlink::FilterId> others;
-  for (const netlink::InstalledBpfFilter& filter : *programs) {
-    if (filter.name != kClassifierName) continue;
-    if (filter.id == ClassifierPlace(port, filter.id.chain) && filter.id.chain < ChainsOf(form)) {
-      standing.insert(filter.id.chain);
+  for (const netlink::FilterId& filter : *filters) {
+    if (filter == ClassifierPlace(port, filter.chain) && filter.chain < ChainsOf(form)) {
+      standing.insert(filter.chain);
     } else {
-      others.push_back(filter.id);
+      others.push_back(filter);
     }
   }
   for (std::uint32_t chain = 0; chain < ChainsOf(form); ++chain) {
@@ -289,12 +283,20 @@ Result<std::set<std::uint32_t>> PortKeeper::ClassifierChains(std::uint32_t port,
     for (std::uint32_t chain = 0; chain < ChainsOf(form); ++chain) chains.insert(chain);
     return chains;
   }
+  const auto filters = ClassifierFilters(port);
+  if (!filters) return tl::make_unexpected(filters.error());
+  for (const netlink::FilterId& filter : *filters) chains.insert(filter.chain);
+  return chains;
+}
+
+Result<std::vector<netlink::FilterId>> PortKeeper::ClassifierFilters(std::uint32_t port) {
   const auto programs = netlink::ListBpfFilters(socket_, FullDump(port));
   if (!programs) return tl::make_unexpected(programs.error());
+  std::vector<netlink::FilterId> filters;
   for (const netlink::InstalledBpfFilter& filter : *programs) {
-    if (filter.name == kClassifierName) chains.insert(filter.id.chain);
+    if (filter.name == kClassifierName) filters.push_back(filter.id);
   }
-  return chains;
+  return filters;
 }
 
 Result<std::vector<Difference>> PortKeeper::Audit(std::uint32_t port, flow::Form form,

@@ -77,6 +77,8 @@ class PortKeeper {
   Result<void> AttachByFilters(std::uint32_t port, flow::Form form);
   // `in_place`: one of an earlier run stands there, and gets this program.
   Result<void> AttachByFilter(std::uint32_t port, std::uint32_t chain, bool in_place);
+  // Of the classifier, wherever they stand.
+  Result<std::vector<netlink::FilterId>> ClassifierFilters(std::uint32_t port);
   // The chains of the classifier's filters that are there; all of them where it is attached by tcx.
   Result<std::set<std::uint32_t>> ClassifierChains(std::uint32_t port, flow::Form form);
   Result<void> RemoveClsact(std::uint32_t port);

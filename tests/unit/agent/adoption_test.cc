@@ -20,12 +20,16 @@ class AdoptionTest : public testing::Test {
 
   // Returns how many entries were taken over.
   std::size_t Begin() {
+    const std::size_t adopted = Adopt();
+    second.SetPorts();
+    return adopted;
+  }
+  std::size_t Adopt() {
     second.hardware = first.hardware;
     std::size_t adopted = 0;
     for (const auto& [id, flow] : first.pipeline.flows().all()) {
       if (flow.installed && second.pipeline.Adopt(id, *flow.installed, flow.section, flow.miss, second.now)) ++adopted;
     }
-    second.SetPorts();
     return adopted;
   }
   [[nodiscard]] std::size_t Done(Operation::Kind kind) const {
@@ -80,10 +84,7 @@ TEST_F(AdoptionTest, AKeyThatIsTooWideGivesWayToAFinerOne) {
 
 TEST_F(AdoptionTest, EntriesOfAnotherShapeOfThePortGo) {
   first.Send(World::kServer);
-  second.hardware = first.hardware;
-  for (const auto& [id, flow] : first.pipeline.flows().all()) {
-    (void)second.pipeline.Adopt(id, *flow.installed, flow.section, flow.miss, second.now);
-  }
+  Adopt();
   second.SetPort(World::kUplink, World::kUplinkMac);
   second.SetPort(World::kPod, MacAddress({{0x02, 0, 0, 0, 0, 0x99}}),
                  [](Port& port) { port.lanes[0].checks_sources = true; });
