@@ -24,6 +24,11 @@ entries() {
   switch_rules "$filter" | wc -l
 }
 
+# places: what hardware holds and where, without what it has counted.
+places() {
+  switch_rules '{port, chain, prio, match, actions}' | sort
+}
+
 # shapes_that_share_a_priority: how many priorities of a chain hold entries that forward of more than one shape.
 # shellcheck disable=SC2154 # of tests/lab/lib/switch.sh
 shapes_that_share_a_priority() {
@@ -68,6 +73,17 @@ software_carries() {
   # shellcheck disable=SC2317 # wait_until calls it
   more_in_software() { (($(software_packets "$1") >= before + 20)); }
   wait_until "packets from $1 come up to software" 30 more_in_software "$1"
+}
+
+# stream_carried NAME PORT FROM_NAMESPACE FROM_ADDRESS TO_NAMESPACE TO_ADDRESS [COUNT]: a stream that enters at that port, begins
+# in software and goes on in hardware, with half of its packets at least.
+stream_carried() {
+  local name=$1 port=$2 count=${7:-1000} hardware
+  hardware=$(hardware_packets "$port")
+  stream "$name" "$3" "$(in_url "$4")" "$5" "$(in_url "$6")" --count "$count" --rate 500
+  agent_sync
+  expect_eq "$name: lost, duplicated" '0 0' "$(received "$name" '"\(.lost) \(.duplicated)"')"
+  expect_ge "$name: packets in hardware" $((count / 2)) $(($(hardware_packets "$port") - hardware))
 }
 
 # classifier_at PORT: the filters of the classifier, or where the kernel has tcx, which iproute2 does not know, its program.

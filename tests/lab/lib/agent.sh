@@ -31,17 +31,17 @@ agent_ready_or_dead() {
 
 # agent_stop: SIGTERM; returns when it has ended, which it must do with exit code 0.
 agent_stop() {
-  local code=0
-  kill -TERM "$agent_pid"
-  wait "$agent_pid" || code=$?
-  agent_pid=''
-  expect_eq "dpuflowd's exit code" 0 "$code"
+  agent_ends_on TERM
 }
 
 # agent_leave: SIGUSR1; returns when it has ended, and has left everything to the next one.
 agent_leave() {
+  agent_ends_on USR1
+}
+
+agent_ends_on() { # SIGNAL
   local code=0
-  kill -USR1 "$agent_pid"
+  kill "-$1" "$agent_pid"
   wait "$agent_pid" || code=$?
   agent_pid=''
   expect_eq "dpuflowd's exit code" 0 "$code"
