@@ -148,6 +148,7 @@ class Agent final : private PortListener, private AuditHost {
   [[nodiscard]] std::vector<std::uint32_t> PortsToAudit() const override;
   void ReadTables(std::uint64_t id) override { watcher_->RequestTables(id); }
   [[nodiscard]] std::vector<flow::Answer> Ask(std::span<const flow::Question> questions) override;
+  [[nodiscard]] TimePoint Now() const override { return flow::Clock::now(); }
   void WhenInStep(std::function<void(bool in_step)> done) override;
   void AuditGoesOn() override { Schedule(); }
 

@@ -68,7 +68,7 @@ Auditor::Token Auditor::Begin(bool everything, TimePoint now, Done done) {
 }
 
 void Auditor::Verify(Done done) {
-  Begin(true, flow::Clock::now(), std::move(done));
+  Begin(true, host_.Now(), std::move(done));
   host_.AuditGoesOn();
 }
 
@@ -168,7 +168,7 @@ void Auditor::OnTables(const AuditedTables& tables, TimePoint now) {
 void Auditor::ReadBack(Token token, Run& run) {
   const std::uint32_t port = run.ports.front();
   run.ports.pop_front();
-  run.reading = flow::Clock::now();
+  run.reading = host_.Now();
   std::vector<offload::Expected> expected;
   for (const flow::FlowId id : pipeline_.Standing(port)) {
     const flow::Flow* flow = pipeline_.flows().Find(id);
@@ -285,7 +285,7 @@ void Auditor::Confirm(Token token, bool in_step) {
                offload::InWords(offload::ToFilter(*flow->installed, flow->id, flow->section))});
     pipeline_.AskAgain(flow->id);
   }
-  FinishIfDone(token, flow::Clock::now());
+  FinishIfDone(token, host_.Now());
   host_.AuditGoesOn();
 }
 
