@@ -85,4 +85,12 @@ void AppendClsactAdd(MessageBuffer& buffer, std::uint32_t seq, std::uint32_t ifi
 // when the qdisc there is of another kind: a plain `ingress` is never deleted by this.
 void AppendClsactDelete(MessageBuffer& buffer, std::uint32_t seq, std::uint32_t ifindex);
 
+// tc chain add dev IFINDEX ingress chain CHAIN, without a template: a chain (28 bits) that stays without filters, and of which no driver
+// hears. EEXIST where it is there, be it by its filters.
+void AppendFilterChainAdd(MessageBuffer& buffer, std::uint32_t seq, std::uint32_t ifindex, std::uint32_t parent,
+                          std::uint32_t chain);
+// tc chain show dev IFINDEX ingress: chains that were added, or that have filters. None where there is no such qdisc.
+void AppendFilterChainDump(MessageBuffer& buffer, std::uint32_t seq, std::uint32_t ifindex, std::uint32_t parent);
+Result<std::uint32_t> ParseFilterChain(const nlmsghdr& message);
+
 }  // namespace dpuflow::netlink

@@ -7,9 +7,11 @@
 #include <cerrno>
 #include <utility>
 
+#include "agent/daemon/kept_descriptors.h"
 #include "agent/flow/form.h"
 #include "agent/flow/sections.h"
 #include "agent/offload/flower_mapping.h"
+#include "agent/offload/removal.h"
 #include "bpf/shared.h"
 #include "netlink/rtnl.h"
 #include "netlink/tc.h"
@@ -19,19 +21,13 @@ namespace {
 
 using netlink::MessageBuffer;
 
-constexpr std::string_view kClassifierName = "dpuflow";
-
 tl::unexpected<PortKeeper::Refusal> Refuse(std::string sentence, std::string hint) {
   return tl::make_unexpected(PortKeeper::Refusal{std::move(sentence), std::move(hint)});
 }
 
-// A qdisc, filter or device that is not there any more is as good as removed.
-bool IsGone(const Error& error) { return error.code == ENOENT || error.code == ENODEV || error.code == EINVAL; }
-
-netlink::FilterDump FullDump(std::uint32_t port, std::uint32_t parent = netlink::kClsactIngress) {
+netlink::FilterDump FullDump(std::uint32_t port) {
   netlink::FilterDump dump;
   dump.ifindex = port;
-  dump.parent = parent;
   return dump;
 }
 
@@ -40,6 +36,9 @@ netlink::FilterId ClassifierPlace(std::uint32_t port, std::uint32_t chain) {
 }
 
 bool IsOffloadOff(const Error& error) { return error.extack.find("TC offload is disabled") != std::string::npos; }
+
+// A link's name among the descriptors that are kept.
+std::string LinkName(std::uint32_t port) { return fmt::format("tcx-{}", port); }
 
 // What a refused trial filter says about the port. `what` is its shape, in words.
 tl::unexpected<PortKeeper::Refusal> ExplainProbe(const Error& error, const std::string& name, std::string_view what) {
@@ -94,7 +93,21 @@ Result<PortKeeper> PortKeeper::Open(int program) {
   options.receive_buffer = 4 << 20;
   auto socket = netlink::Socket::Open(options);
   if (!socket) return tl::make_unexpected(socket.error());
-  return PortKeeper(std::move(*socket), program);
+  PortKeeper keeper(std::move(*socket), program);
+  keeper.TakeKeptLinks();
+  return keeper;
+}
+
+void PortKeeper::TakeKeptLinks() {
+  for (const KeptDescriptor& kept : TakeKeptDescriptors()) {
+    auto link = bpf::TcxLink::Adopt(kept.descriptor);
+    const std::uint32_t port = link ? link->ifindex() : 0;
+    if (port != 0 && kept.name == LinkName(port)) {
+      links_.insert_or_assign(port, std::move(*link));
+    } else {
+      ForgetDescriptor(kept.name);  // of a device that is gone
+    }
+  }
 }
 
 tl::expected<Footing, PortKeeper::Refusal> PortKeeper::FindFooting(std::uint32_t port, const std::string& name) {
@@ -108,11 +121,9 @@ tl::expected<Footing, PortKeeper::Refusal> PortKeeper::FindFooting(std::uint32_t
       return Refuse(fmt::format("its ingress uses the shared block {}", qdisc.ingress_block),
                     fmt::format("tc qdisc del dev {} {}", name, qdisc.kind));
     }
-    return Footing{.made_clsact = false};
+    return Footing{};
   }
-  MessageBuffer add;
-  netlink::AppendClsactAdd(add, socket_.NextSeq(), port);
-  if (auto added = socket_.Transact(add, "add clsact on " + name); !added) {
+  if (auto added = AddClsact(socket_, port); !added) {
     return Refuse(ToString(added.error()), fmt::format("tc qdisc add dev {} clsact", name));
   }
   return Footing{.made_clsact = true};
@@ -161,7 +172,7 @@ Result<std::vector<Expected>> PortKeeper::TakeOver(std::uint32_t port) {
     if (!stays) others.push_back(ToFilter(entry.rule, entry.flow, entry.section).id);
     return !stays;
   });
-  if (auto removed = Remove(others); !removed) return tl::make_unexpected(removed.error());
+  if (auto removed = RemoveFilters(socket_, others); !removed) return tl::make_unexpected(removed.error());
   return standing;
 }
 
@@ -205,49 +216,27 @@ Result<void> PortKeeper::Try(const flow::Rule& rule, const std::string& name) {
   return socket_.Transact(remove, "remove the trial filter from " + name);
 }
 
-Result<void> PortKeeper::RemoveOurs(std::uint32_t port) {
-  links_.erase(port);
-  const auto filters = netlink::ListTerse(socket_, FullDump(port));
-  if (!filters) return tl::make_unexpected(filters.error());
-  // The way into the tables goes first and the guards last: nothing is forwarded without them in between.
-  std::vector<netlink::FilterId> ours;
-  for (const flow::Table table : {flow::Table::kL2Source, flow::Table::kL2Destination, flow::Table::kL3,
-                                  flow::Table::kFlat, flow::Table::kGuard}) {
-    for (const netlink::TerseFilter& filter : *filters) {
-      const auto owner = filter.cookie ? OwnerOf(*filter.cookie) : std::nullopt;
-      if (owner && owner->table == table) ours.push_back(filter.id);
-    }
-  }
-  if (auto removed = Remove(ours); !removed) return removed;
-  const auto classifiers = ClassifierFilters(port);
-  return classifiers ? Remove(*classifiers) : tl::make_unexpected(classifiers.error());
-}
-
-Result<void> PortKeeper::Remove(const std::vector<netlink::FilterId>& filters) {
-  if (filters.empty()) return {};
-  MessageBuffer requests;
-  for (const netlink::FilterId& filter : filters) {
-    const bool classifier = filter.ethertype == kEthertypeAll;
-    const auto append = classifier ? netlink::AppendBpfFilterDelete : netlink::AppendFilterDelete;
-    (void)append(requests, socket_.NextSeq(), filter);
-  }
-  for (const netlink::BatchResult& result : socket_.TransactBatch(requests, "remove our filters")) {
-    if (!result.done() && !IsGone(result.error)) return tl::make_unexpected(result.error);
-  }
-  return {};
-}
-
 Result<void> PortKeeper::AttachClassifier(std::uint32_t port, flow::Form form) {
+  // A link of an earlier run that holds goes on with this program.
+  if (const auto kept = links_.find(port); kept != links_.end()) {
+    if (kept->second.attached() && kept->second.Update(program_)) return {};
+    Detach(port);
+  }
   auto link = bpf::TcxLink::Attach(program_, port);
   if (link) {
+    KeepDescriptor(LinkName(port), link->fd());
     links_.insert_or_assign(port, std::move(*link));
     return {};
   }
   return link.error().code == EOPNOTSUPP ? AttachByFilters(port, form) : tl::make_unexpected(link.error());
 }
 
+void PortKeeper::Detach(std::uint32_t port) {
+  if (links_.erase(port) > 0) ForgetDescriptor(LinkName(port));
+}
+
 Result<void> PortKeeper::AttachByFilters(std::uint32_t port, flow::Form form) {
-  const auto filters = ClassifierFilters(port);
+  const auto filters = ListClassifiers(socket_, port);
   if (!filters) return tl::make_unexpected(filters.error());
   std::set<std::uint32_t> standing;  // chains
   std::vector<netlink::FilterId> others;
@@ -261,7 +250,7 @@ Result<void> PortKeeper::AttachByFilters(std::uint32_t port, flow::Form form) {
   for (std::uint32_t chain = 0; chain < ChainsOf(form); ++chain) {
     if (auto attached = AttachByFilter(port, chain, standing.contains(chain)); !attached) return attached;
   }
-  return Remove(others);
+  return RemoveFilters(socket_, others);
 }
 
 Result<void> PortKeeper::AttachByFilter(std::uint32_t port, std::uint32_t chain, bool in_place) {
@@ -283,20 +272,10 @@ Result<std::set<std::uint32_t>> PortKeeper::ClassifierChains(std::uint32_t port,
     for (std::uint32_t chain = 0; chain < ChainsOf(form); ++chain) chains.insert(chain);
     return chains;
   }
-  const auto filters = ClassifierFilters(port);
+  const auto filters = ListClassifiers(socket_, port);
   if (!filters) return tl::make_unexpected(filters.error());
   for (const netlink::FilterId& filter : *filters) chains.insert(filter.chain);
   return chains;
-}
-
-Result<std::vector<netlink::FilterId>> PortKeeper::ClassifierFilters(std::uint32_t port) {
-  const auto programs = netlink::ListBpfFilters(socket_, FullDump(port));
-  if (!programs) return tl::make_unexpected(programs.error());
-  std::vector<netlink::FilterId> filters;
-  for (const netlink::InstalledBpfFilter& filter : *programs) {
-    if (filter.name == kClassifierName) filters.push_back(filter.id);
-  }
-  return filters;
 }
 
 Result<std::vector<Difference>> PortKeeper::Audit(std::uint32_t port, flow::Form form,
@@ -341,23 +320,9 @@ Result<void> PortKeeper::RemoveStray(const netlink::FilterId& id) {
 }
 
 Result<void> PortKeeper::Release(std::uint32_t port, const Footing& footing) {
-  if (auto removed = RemoveOurs(port); !removed) {
-    return IsGone(removed.error()) ? Result<void>{} : removed;
-  }
-  return footing.made_clsact ? RemoveClsact(port) : Result<void>{};
-}
-
-Result<void> PortKeeper::RemoveClsact(std::uint32_t port) {
-  constexpr std::uint32_t kClsactEgress = 0xFFFFFFF3;
-  for (const std::uint32_t parent : {netlink::kClsactIngress, kClsactEgress}) {
-    const auto filters = netlink::ListTerse(socket_, FullDump(port, parent));
-    if (!filters) return tl::make_unexpected(filters.error());
-    if (!filters->empty()) return {};  // foreign: the qdisc stays for them
-  }
-  MessageBuffer request;
-  netlink::AppendClsactDelete(request, socket_.NextSeq(), port);
-  auto deleted = socket_.Transact(request, fmt::format("delete clsact at ifindex {}", port));
-  return !deleted && IsGone(deleted.error()) ? Result<void>{} : deleted;
+  Detach(port);
+  const auto removed = RemoveOurs(socket_, port, footing.made_clsact);
+  return removed ? Result<void>{} : tl::make_unexpected(removed.error());
 }
 
 Result<std::vector<flow::Sample>> PortKeeper::ReadCounters(std::uint32_t port) {

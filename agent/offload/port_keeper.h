@@ -7,9 +7,10 @@
 // our cookie (filters) or our name (classifier); what fails is undone.
 //
 // The classifier is attached by tcx where the kernel has it (6.6), else as a cls_bpf filter in each chain: there a packet
-// that missed in chain N may come up with N on it (NET_TC_SKB_EXT), and tc then goes on in N. A tcx link ends with the
-// process. All else that a process leaves which ends without taking it down goes on working, and the next one takes it over:
-// entries that are as they should be stay, and the classifier's filters get its own program without a gap.
+// that missed in chain N may come up with N on it (NET_TC_SKB_EXT), and tc then goes on in N. What a process leaves which
+// ends without taking it down goes on working, and the next one takes it over: entries that are as they should be stay, and
+// the classifier gets its own program without a gap. A tcx link does so where a service manager keeps it; else it ends with
+// the process.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +28,7 @@ namespace dpuflow::offload {
 
 // The qdisc that the filters of a port hang on: clsact, or a plain `ingress`, where ffff:fff2 leads to the same filters.
 struct Footing {
-  bool made_clsact = false;  // by us, so it goes with the last of our things
+  bool made_clsact = false;  // by this process, so it goes with the last of our things
   flow::Form form = flow::Form::kChained;
 
   bool operator==(const Footing&) const = default;
@@ -35,7 +36,7 @@ struct Footing {
 
 class PortKeeper {
  public:
-  // `program` is the classifier's descriptor, borrowed.
+  // `program` is the classifier's descriptor, borrowed. Before there are threads.
   static Result<PortKeeper> Open(int program);
 
   // Errors: `extack` holds the sentence to show, `hint` the command that mends it.
@@ -64,6 +65,7 @@ class PortKeeper {
 
  private:
   PortKeeper(netlink::Socket socket, int program) : socket_(std::move(socket)), program_(program) {}
+  void TakeKeptLinks();
   tl::expected<Footing, Refusal> FindFooting(std::uint32_t port, const std::string& name);
   // The form in which the port's driver takes entries.
   tl::expected<flow::Form, Refusal> Probe(std::uint32_t port, const std::string& name, std::uint32_t peer);
@@ -71,17 +73,13 @@ class PortKeeper {
   Result<void> Try(const flow::Rule& rule, const std::string& name);
   // Entries of an earlier run that are as they should be; the others are removed.
   Result<std::vector<Expected>> TakeOver(std::uint32_t port);
-  Result<void> RemoveOurs(std::uint32_t port);
-  Result<void> Remove(const std::vector<netlink::FilterId>& filters);  // what is gone already is done
   Result<void> AttachClassifier(std::uint32_t port, flow::Form form);
+  void Detach(std::uint32_t port);  // from tcx
   Result<void> AttachByFilters(std::uint32_t port, flow::Form form);
   // `in_place`: one of an earlier run stands there, and gets this program.
   Result<void> AttachByFilter(std::uint32_t port, std::uint32_t chain, bool in_place);
-  // Of the classifier, wherever they stand.
-  Result<std::vector<netlink::FilterId>> ClassifierFilters(std::uint32_t port);
   // The chains of the classifier's filters that are there; all of them where it is attached by tcx.
   Result<std::set<std::uint32_t>> ClassifierChains(std::uint32_t port, flow::Form form);
-  Result<void> RemoveClsact(std::uint32_t port);
   bool IsThereAfterAll(const Difference& difference);
 
   netlink::Socket socket_;

@@ -25,8 +25,9 @@ agent_alive() {
   [[ -n $agent_pid ]] && kill -0 "$agent_pid" 2>/dev/null
 }
 
+# Each message is a datagram, and none ends a line.
 agent_ready_or_dead() {
-  ! agent_alive || grep -qs '^READY=1' /run/lab/notified
+  ! agent_alive || grep -qs 'READY=1' /run/lab/notified
 }
 
 # agent_stop: SIGTERM; returns when it has ended, which it must do with exit code 0.

@@ -236,5 +236,35 @@ TEST(Qdiscs, ClsactIsAskedForAsTcDoes) {
             "0b000100636c736163740000");
 }
 
+// As `tc chain add dev DEV ingress chain 6582389` sends it, but for the sequence number.
+TEST(Chains, OneIsAddedAsTcDoes) {
+  MessageBuffer buffer;
+  AppendFilterChainAdd(buffer, 7, 3, 0xfffffff2, 6582389);
+  EXPECT_EQ(ToHex(buffer.bytes()),
+            "2c00000064000106"
+            "0700000000000000"
+            "0000000003000000"
+            "00000000f2ffffff"
+            "00000000"
+            "08000b0075706400");
+}
+
+TEST(Chains, TheirNumberIsRead) {
+  MessageBuffer buffer;
+  AppendFilterChainAdd(buffer, 7, 3, 0xfffffff2, 5);
+  EXPECT_EQ(*ParseFilterChain(buffer.header(0)), 5u);
+}
+
+TEST(Chains, OneWithoutANumberIsMalformed) {
+  MessageBuffer buffer;
+  AppendFilterChainDump(buffer, 7, 3, 0xfffffff2);
+  const auto other = ParseFilterChain(buffer.header(0));  // RTM_GETCHAIN
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().code, EINVAL);
+  MessageBuffer bare;
+  bare.Begin(RTM_NEWCHAIN, 0, 1, tcmsg{});
+  EXPECT_EQ(ParseFilterChain(bare.header(0)).error().code, EBADMSG);
+}
+
 }  // namespace
 }  // namespace dpuflow::netlink
