@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // dpuflowd: the wiring diagram. Configuration, loop, agent, API; then the loop runs until a signal ends it.
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 
@@ -18,13 +19,17 @@
 namespace dpuflow {
 namespace {
 
+constexpr std::chrono::seconds kAliveEvery{1};  // the lock file says how long ago the last daemon lived
+
 // Everything that can fail at the start, as one sentence.
 Result<int> Run(const Config& config) {
   if (auto capable = CheckCapabilities(); !capable) return tl::make_unexpected(capable.error());
-  auto lock = InstanceLock::Take(config.lock);
+  auto lock = InstanceLock::Take(config.lock, config.orphan_timeout);
   if (!lock) return tl::make_unexpected(lock.error());
   auto loop = EventLoop::Create();
   if (!loop) return tl::make_unexpected(loop.error());
+  auto alive = (*loop)->AddTimer(kAliveEvery, [&](EventLoop::TimePoint) { lock->Touch(); });
+  if (!alive) return tl::make_unexpected(alive.error());
   auto manager = ServiceManager::Create(**loop);
   if (!manager) return tl::make_unexpected(manager.error());
 

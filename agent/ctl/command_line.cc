@@ -76,6 +76,7 @@ class CommandLine {
     verify->add_option("--timeout", verify_timeout_, "Give up after this long (default 60s)")->type_name("TIME");
     On(verify, Command::kVerify);
     On(Add(app_, "stats", "Every counter that is not 0 (-d: all, and what they mean)"), Command::kStats);
+    AddGc();
     On(Add(app_, "version", "Versions of dpuflowctl and of the daemon"), Command::kVersion);
   }
 
@@ -161,6 +162,13 @@ class CommandLine {
     On(offload, Command::kOffload);
   }
 
+  void AddGc() {
+    CLI::App* gc = Add(app_, "gc", "Remove what a dpuflowd that has ended has left in the kernel");
+    gc->add_option("--lock", lock_path_, "Lock file of dpuflowd (default: " + lock_path_ + ")")->type_name("PATH");
+    gc->add_flag("--now", now_, "At once: do not wait for a daemon to take it over");
+    On(gc, Command::kGc);
+  }
+
   // What is wrong with the words, or nothing and the parameters of the call.
   std::optional<std::string> FinishOffload(api::Json& parameters) const {
     if (switch_ != "on" && switch_ != "off") return "offload: expected on or off, found " + switch_;
@@ -204,6 +212,8 @@ class CommandLine {
     Invocation invocation;
     invocation.command = found->second;
     invocation.socket_path = socket_path_;
+    invocation.lock_path = lock_path_;
+    invocation.now = now_;
     invocation.json = json_ || pretty_;
     invocation.pretty = pretty_;
     invocation.statistics = statistics_;
@@ -252,6 +262,8 @@ class CommandLine {
   std::vector<std::pair<std::string, CLI::Option*>> filter_options_;
   std::vector<std::string> words_;
   std::string socket_path_ = api::kDefaultSocketPath;
+  std::string lock_path_ = kDefaultLockPath;
+  bool now_ = false;
   std::string timeout_ = "10s";
   std::string verify_timeout_ = "60s";
   std::string id_;

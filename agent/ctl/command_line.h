@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "agent/api/message.h"
+#include "agent/ctl/gc.h"
 
 namespace dpuflow::ctl {
 
@@ -27,6 +28,7 @@ enum class Command : std::uint8_t {
   kSync,
   kVerify,
   kStats,
+  kGc,
   kVersion,
 };
 
@@ -37,6 +39,8 @@ struct Invocation {
   bool pretty = false;
   bool statistics = false;
   bool details = false;
+  std::string lock_path = kDefaultLockPath;  // of gc; likewise the next
+  bool now = false;
   api::Json parameters = api::Json::object();  // of the API call: filters, the id of a flow, the time limit of a sync
   std::chrono::milliseconds timeout{
       10000};  // how long sync or verify may take; for other commands, how long to wait for a reply
@@ -54,7 +58,7 @@ struct Goodbye {
 
 // Exit codes, as in dpuflowctl(8).
 inline constexpr int kExitOk = 0;
-inline constexpr int kExitError = 1;       // the daemon refused, there was no answer, or verify found a difference
+inline constexpr int kExitError = 1;       // the daemon refused or did not answer, verify found a difference, gc failed
 inline constexpr int kExitUsage = 2;       // the command line is wrong
 inline constexpr int kExitNotRunning = 3;  // nobody listens on the socket
 

@@ -7,6 +7,7 @@
 #include "agent/api/client.h"
 #include "agent/api/idl.h"
 #include "agent/api/interfaces.h"
+#include "agent/ctl/gc.h"
 #include "agent/ctl/json_field.h"
 #include "agent/ctl/show.h"
 
@@ -90,8 +91,7 @@ class Runner {
       : invocation_(invocation), style_{invocation.statistics, invocation.details, colors}, printer_(out), err_(err) {}
 
   int Run() {
-    auto client = api::Client::Connect(invocation_.socket_path, invocation_.timeout + kGrace);
-    int code = client ? Ask(*client) : NotConnected(client.error());
+    int code = invocation_.command == Command::kGc ? Gc() : Connect();
     printer_.Flush();
     if (printer_.error() == EPIPE) return kExitError;
     if (printer_.error() != 0) code = Fail(std::string("cannot write: ") + std::strerror(printer_.error()));
@@ -99,6 +99,20 @@ class Runner {
   }
 
  private:
+  int Connect() {
+    auto client = api::Client::Connect(invocation_.socket_path, invocation_.timeout + kGrace);
+    return client ? Ask(*client) : NotConnected(client.error());
+  }
+
+  int Gc() {
+    const auto report = CollectGarbage(invocation_.lock_path, invocation_.now);
+    if (!report) return Fail(ToString(report.error()) + (IsRefused(report.error()) ? "; try as root" : ""));
+    Show(*report, ShowGarbage(*report));
+    return Field(*report, "failures").empty() ? kExitOk : kExitError;
+  }
+
+  static bool IsRefused(const Error& error) { return error.code == EACCES || error.code == EPERM; }
+
   int Fail(const std::string& what) {
     printer_.Flush();  // what came before the error stands before it
     std::fputs(("dpuflowctl: " + what + "\n").c_str(), err_);
@@ -115,7 +129,7 @@ class Runner {
            " (to start it: systemctl start dpuflowd)");
       return kExitNotRunning;
     }
-    return Fail(ToString(error) + (error.code == EACCES ? "; try as root" : ""));
+    return Fail(ToString(error) + (IsRefused(error) ? "; try as root" : ""));
   }
 
   int Ask(api::Client& client) {
@@ -152,6 +166,8 @@ class Runner {
         });
       case Command::kVersion:
         return AskVersion(client);
+      case Command::kGc:
+        break;  // asks nobody
     }
     return kExitError;
   }

@@ -136,6 +136,11 @@ TEST(CommandLine, SyncTakesTimesWithUnits) {
 TEST(CommandLine, VerifyWaitsLonger) {
   EXPECT_EQ(Asks("verify").command, Command::kVerify);
   EXPECT_EQ(Asks("verify").timeout.count(), 60000);
+  EXPECT_EQ(Asks("gc").command, Command::kGc);
+  EXPECT_EQ(Asks("gc").lock_path, "/run/dpuflow/dpuflowd.lock");
+  EXPECT_FALSE(Asks("gc").now);
+  EXPECT_TRUE(Asks("gc --now --lock /x").now);
+  EXPECT_EQ(Asks("gc --now --lock /x").lock_path, "/x");
   EXPECT_EQ(Asks("verify --timeout 5m").timeout.count(), 300000);
   EXPECT_EQ(Ends("verify --timeout x").code, kExitUsage);
 }
@@ -143,7 +148,7 @@ TEST(CommandLine, VerifyWaitsLonger) {
 TEST(CommandLine, WrongWordsAreAnsweredWithWhatWasExpected) {
   const std::pair<const char*, const char*> kCases[] = {
       {"nonsense",
-       "dpuflowctl: expected status, port, flow, explain, offload, sync, verify, stats, version, found nonsense"},
+       "dpuflowctl: expected status, port, flow, explain, offload, sync, verify, stats, gc, version, found nonsense"},
       {"flow frob", "dpuflowctl flow: expected show, get, flush or a filter, found frob"},
       {"status --frob", "dpuflowctl status: expected nothing more, found --frob"},
       {"flow show table l4", "table: expected guard, l2src, l2dst, l3 or flat, found l4"},

@@ -37,6 +37,7 @@ TEST(Config, AnEmptyDocumentMeansDefaults) {
   EXPECT_EQ(config->lock, "/run/dpuflow/dpuflowd.lock");
   EXPECT_EQ(config->idle_time, seconds(30));
   EXPECT_EQ(config->poll_period, seconds(1));
+  EXPECT_EQ(config->orphan_timeout, seconds(10));
   EXPECT_EQ(config->max_entries, 65536u);
   EXPECT_EQ(config->oversize, Oversize::kSoftware);
   EXPECT_TRUE(config->respect_netfilter);
@@ -54,6 +55,7 @@ TEST(Config, EverySettingCanBeSet) {
       [agent]
       socket = "/tmp/s"
       lock = "/tmp/l"
+      orphan-timeout = "20s"
       [flows]
       idle-time = "3s"
       poll-period = "500ms"
@@ -81,6 +83,7 @@ TEST(Config, EverySettingCanBeSet) {
   ASSERT_TRUE(config);
   EXPECT_EQ(*config, (Config{.socket = "/tmp/s",
                              .lock = "/tmp/l",
+                             .orphan_timeout = seconds(20),
                              .idle_time = seconds(3),
                              .poll_period = milliseconds(500),
                              .max_entries = 1,
