@@ -73,6 +73,18 @@ Result<int> Run(const Config& config) {
   return (*loop)->Run();
 }
 
+// For a service manager (ExecCondition=): there is a switch to serve, or there is nothing to do here.
+int FindSwitch(const Config& config) {
+  const auto chosen = kernel::ReadDevlink().and_then(
+      [&](const kernel::DevlinkState& state) { return kernel::ChooseSwitch(state.eswitches, config.devlink); });
+  if (!chosen) {
+    log::Notice({}, "{}", chosen.error());
+    return 1;
+  }
+  for (const netlink::DevlinkHandle& handle : chosen->eswitches) fmt::print("{}\n", netlink::ToString(handle));
+  return 0;
+}
+
 int Main(int argc, char** argv) {
   const auto options = ParseCommandLine(argc, argv);
   if (!options) {
@@ -90,6 +102,7 @@ int Main(int argc, char** argv) {
   }
   if (options->action == Options::Action::kCheck) return 0;
   log::Init(config->log_level);
+  if (options->action == Options::Action::kFindSwitch) return FindSwitch(*config);
   const auto code = Run(*config);
   if (code) return *code;
   log::Error({{"ERRNO", code.error().code}}, "{}", code.error());

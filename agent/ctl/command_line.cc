@@ -166,6 +166,7 @@ class CommandLine {
     CLI::App* gc = Add(app_, "gc", "Remove what a dpuflowd that has ended has left in the kernel");
     gc->add_option("--lock", lock_path_, "Lock file of dpuflowd (default: " + lock_path_ + ")")->type_name("PATH");
     gc->add_flag("--now", now_, "At once: do not wait for a daemon to take it over");
+    gc->add_flag("-q,--quiet", quiet_, "Say nothing where nothing is removed");
     On(gc, Command::kGc);
   }
 
@@ -214,6 +215,7 @@ class CommandLine {
     invocation.socket_path = socket_path_;
     invocation.lock_path = lock_path_;
     invocation.now = now_;
+    invocation.quiet = quiet_;
     invocation.json = json_ || pretty_;
     invocation.pretty = pretty_;
     invocation.statistics = statistics_;
@@ -264,6 +266,7 @@ class CommandLine {
   std::string socket_path_ = api::kDefaultSocketPath;
   std::string lock_path_ = kDefaultLockPath;
   bool now_ = false;
+  bool quiet_ = false;
   std::string timeout_ = "10s";
   std::string verify_timeout_ = "60s";
   std::string id_;

@@ -41,6 +41,7 @@ struct Invocation {
   bool details = false;
   std::string lock_path = kDefaultLockPath;  // of gc; likewise the next
   bool now = false;
+  bool quiet = false;
   api::Json parameters = api::Json::object();  // of the API call: filters, the id of a flow, the time limit of a sync
   std::chrono::milliseconds timeout{
       10000};  // how long sync or verify may take; for other commands, how long to wait for a reply

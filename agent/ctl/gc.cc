@@ -1,26 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/ctl/gc.h"
 
-#include <net/if.h>
-
-#include <array>
 #include <cerrno>
-#include <optional>
+#include <map>
+#include <utility>
 
 #include "agent/ctl/format.h"
 #include "agent/ctl/json_field.h"
 #include "agent/daemon/lock.h"
 #include "agent/offload/removal.h"
+#include "netlink/rtnl.h"
 
 namespace dpuflow::ctl {
 namespace {
 
 using api::Json;
 
-std::string NameOf(std::uint32_t ifindex) {
-  std::array<char, IF_NAMESIZE> name{};
-  return if_indextoname(ifindex, name.data()) == nullptr ? fmt::format("ifindex {}", ifindex)
-                                                         : std::string(name.data());
+// By netlink, since if_indextoname(3) takes a socket of a family that a unit may not open.
+Result<std::map<std::uint32_t, std::string>> ReadNames(netlink::Socket& socket) {
+  netlink::MessageBuffer request;
+  netlink::AppendLinkDump(request, socket.NextSeq());
+  auto links = socket.Collect(request, "list links", netlink::ParseLink);
+  if (!links) return tl::make_unexpected(links.error());
+  std::map<std::uint32_t, std::string> names;
+  for (netlink::Link& link : *links) names.emplace(link.ifindex, std::move(link.name));
+  return names;
 }
 
 Result<Json> RemoveEverywhere() {
@@ -28,10 +32,13 @@ Result<Json> RemoveEverywhere() {
   if (!socket) return tl::make_unexpected(socket.error());
   const auto devices = offload::ListDevices(*socket);
   if (!devices) return tl::make_unexpected(devices.error());
+  const auto names = ReadNames(*socket);
+  if (!names) return tl::make_unexpected(names.error());
   Json done = Json::array();
   Json failures = Json::array();
   for (const std::uint32_t ifindex : *devices) {
-    const std::string name = NameOf(ifindex);
+    const auto known = names->find(ifindex);
+    const std::string name = known == names->end() ? fmt::format("ifindex {}", ifindex) : known->second;
     const auto removed = offload::RemoveOurs(*socket, ifindex);
     if (!removed && removed.error().code == EPERM) return tl::make_unexpected(removed.error());
     if (!removed) {

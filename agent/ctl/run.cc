@@ -107,8 +107,10 @@ class Runner {
   int Gc() {
     const auto report = CollectGarbage(invocation_.lock_path, invocation_.now);
     if (!report) return Fail(ToString(report.error()) + (IsRefused(report.error()) ? "; try as root" : ""));
-    Show(*report, ShowGarbage(*report));
-    return Field(*report, "failures").empty() ? kExitOk : kExitError;
+    const bool clean = Field(*report, "failures").empty();
+    const bool nothing = clean && Field(*report, "devices").empty();
+    if (!(invocation_.quiet && nothing)) Show(*report, ShowGarbage(*report));
+    return clean ? kExitOk : kExitError;
   }
 
   static bool IsRefused(const Error& error) { return error.code == EACCES || error.code == EPERM; }

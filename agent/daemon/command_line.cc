@@ -19,6 +19,8 @@ struct OwnFlag {
 };
 constexpr OwnFlag kConfig = {"-c,--config", "-c, --config FILE", "Read FILE instead of the default."};
 constexpr OwnFlag kCheck = {"--check", "    --check", "Check the configuration, say what is wrong with it, and exit."};
+constexpr OwnFlag kFindSwitch = {"--find-switch", "    --find-switch",
+                                 "Say which switch there is to serve, and exit; with 1 if there is none."};
 constexpr OwnFlag kVersion = {"-V,--version", "-V, --version", "Show the version and exit."};
 constexpr OwnFlag kHelp = {"-h,--help", "-h, --help", "Show this and exit."};
 
@@ -36,7 +38,7 @@ std::string HelpText() {
   const auto row = [&](std::string_view shown, std::string_view help) {
     text += fmt::format("  {}\n        {}\n", shown, help);
   };
-  for (const OwnFlag& flag : {kConfig, kCheck, kVersion, kHelp}) row(flag.shown, flag.help);
+  for (const OwnFlag& flag : {kConfig, kCheck, kFindSwitch, kVersion, kHelp}) row(flag.shown, flag.help);
   text += fmt::format("\nFlags that win over the settings of {}:\n", kDefaultConfigFile);
   for (const Setting& setting : Settings()) {
     if (setting.flag.empty()) continue;
@@ -49,7 +51,7 @@ std::string HelpText() {
 
 std::string Unexpected(const std::string& word) {
   std::string sentence = fmt::format("\"{}\" is not an option of dpuflowd", word);
-  std::vector<std::string_view> known = {"--config", "--check", "--version", "--help"};
+  std::vector<std::string_view> known = {"--config", "--check", "--find-switch", "--version", "--help"};
   for (const Setting& setting : Settings()) {
     if (!setting.flag.empty()) known.push_back(setting.flag);
   }
@@ -69,9 +71,11 @@ Result<Options> Parse(int argc, const char* const* argv) {
   auto* config = app.add_option(std::string(kConfig.names), options.config_file);
   config->take_last();
   bool check = false;
+  bool find_switch = false;
   bool version = false;
   bool help = false;
   app.add_flag(std::string(kCheck.names), check);
+  app.add_flag(std::string(kFindSwitch.names), find_switch);
   app.add_flag(std::string(kVersion.names), version);
   app.add_flag(std::string(kHelp.names), help);
 
@@ -91,6 +95,7 @@ Result<Options> Parse(int argc, const char* const* argv) {
   for (std::size_t i = 0; i < settings.size(); ++i) {
     if (given[i] != nullptr && given[i]->count() > 0) options.flags.push_back({i, texts[i]});
   }
+  if (find_switch) options.action = Options::Action::kFindSwitch;
   if (check) options.action = Options::Action::kCheck;
   if (help || version) {
     options.action = Options::Action::kPrint;

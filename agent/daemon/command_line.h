@@ -16,8 +16,9 @@ namespace dpuflow {
 struct Options {
   enum class Action : std::uint8_t {
     kRun,
-    kCheck,  // --check: load the configuration, say what is wrong with it, exit (0 good, 2 bad)
-    kPrint,  // --help or --version: print `text` on stdout, exit 0
+    kCheck,       // --check: load the configuration, say what is wrong with it, exit (0 good, 2 bad)
+    kFindSwitch,  // --find-switch: say which switch would be served, exit (0 there is one, 1 there is none)
+    kPrint,       // --help or --version: print `text` on stdout, exit 0
   };
   Action action = Action::kRun;
   std::string text;  // ends with a newline

@@ -10,6 +10,7 @@
 #   # run: timeout SECONDS    it takes longer than usual
 #   # run: alone              nothing runs beside it, because it measures time
 #   # run: processors N       its machine has so many (default 1), because it is about what happens at once
+#   # run: systemd            it runs as a service of systemd, which is the machine's first process
 #   # run: also on KERNEL     a second time as NAME@KERNEL, on that one; else on 6.1, or $LAB_KERNEL when the test is run
 #
 # In the machine, LAB_BUILD, LABTRAFFIC, DPUFLOWD and DPUFLOWCTL hold the paths of what this build made.
@@ -25,6 +26,7 @@ function(dpuflow_add_lab_test name)
   set(alone OFF)
   set(processors 1)
   set(more_kernels)
+  set(options_of_all)
   list(GET arg_UNPARSED_ARGUMENTS 0 script)
   set(lines)
   if(EXISTS ${script} AND NOT script MATCHES "^${PROJECT_BINARY_DIR}/")
@@ -35,17 +37,19 @@ function(dpuflow_add_lab_test name)
       set(alone ON)
     elseif(line MATCHES "^# run: timeout ([0-9]+)$")
       set(timeout ${CMAKE_MATCH_1})
+    elseif(line MATCHES "^# run: systemd$")
+      list(APPEND options_of_all --systemd)
     elseif(line MATCHES "^# run: processors ([0-9]+)$")
       set(processors ${CMAKE_MATCH_1})
     elseif(line MATCHES "^# run: also on ([^ ]+)$")
       list(APPEND more_kernels ${CMAKE_MATCH_1})
     else()
-      message(FATAL_ERROR "${script}: expected '# run: ' and alone, timeout SECONDS, processors N or also on KERNEL, found '${line}'")
+      message(FATAL_ERROR "${script}: expected '# run: ' and alone, systemd, timeout SECONDS, processors N or also on KERNEL, found '${line}'")
     endif()
   endforeach()
   foreach(kernel IN ITEMS "" ${more_kernels})
     set(test ${name})
-    set(options --cpus ${processors})
+    set(options --cpus ${processors} ${options_of_all})
     if(kernel)
       string(APPEND test @${kernel})
       list(APPEND options --kernel ${kernel})

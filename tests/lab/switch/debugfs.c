@@ -8,6 +8,8 @@
  * shown.
  */
 #include <linux/debugfs.h>
+#include <linux/delay.h>
+#include <linux/rtnetlink.h>
 #include <linux/seq_file.h>
 #include <linux/uaccess.h>
 
@@ -211,6 +213,24 @@ static const struct file_operations labnic_reset_fops = {
 	.owner = THIS_MODULE, .open = simple_open, .write = labnic_reset_write,
 };
 
+/* So many milliseconds long rtnl is held, as by a driver that waits for its firmware. */
+static ssize_t labnic_hold_rtnl_write(struct file *file, const char __user *data, size_t len, loff_t *pos)
+{
+	unsigned int ms;
+	int err = kstrtouint_from_user(data, len, 10, &ms);
+
+	if (err)
+		return err;
+	rtnl_lock();
+	msleep(ms);
+	rtnl_unlock();
+	return len;
+}
+
+static const struct file_operations labnic_hold_rtnl_fops = {
+	.owner = THIS_MODULE, .open = simple_open, .write = labnic_hold_rtnl_write,
+};
+
 void labnic_debugfs_create(struct labnic *nic)
 {
 	nic->debugfs = debugfs_create_dir(nic->pf ? "labnic1" : "labnic", NULL);
@@ -219,6 +239,7 @@ void labnic_debugfs_create(struct labnic *nic)
 	debugfs_create_file("port_add", 0200, nic->debugfs, nic, &labnic_port_add_fops);
 	debugfs_create_file("port_del", 0200, nic->debugfs, nic, &labnic_port_del_fops);
 	debugfs_create_file("forget", 0200, nic->debugfs, nic, &labnic_forget_fops);
+	debugfs_create_file("hold_rtnl", 0200, nic->debugfs, nic, &labnic_hold_rtnl_fops);
 	debugfs_create_file("reset", 0200, nic->debugfs, nic, &labnic_reset_fops);
 }
 
