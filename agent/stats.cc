@@ -61,6 +61,7 @@ void CollectPipeline(const flow::Pipeline& pipeline, Collector& into) {
     into.Count("dpuflow_flows_kept_total", {{"why", std::string(ToString(static_cast<flow::Why>(i)))}},
                counters.reasons[i], "Times that a flow was kept or taken out of hardware, by why.");
   }
+  into.Count("dpuflow_flows_evicted_total", {}, counters.evicted, "Entries that made room for others in a full table.");
   into.Count("dpuflow_entries_adopted_total", {}, counters.adopted, "Entries of an earlier run that were taken over.");
   into.Count("dpuflow_flows_expired_total", {}, counters.expired, "Entries removed because their counter stood still.");
   into.Count("dpuflow_flows_vanished_total", {}, counters.vanished, "Entries that somebody else took out of hardware.");

@@ -19,6 +19,7 @@ void Pipeline::Want(Flow& flow, const Rule& rule, TimePoint now) {
     if (now < flow.retry_after) return;  // refused lately; the reason stands
     if (flow.match.table != Table::kGuard) {
       if (full()) {
+        NoteFull(flow, now);
         Explain(flow, {Why::kLimit,
                        fmt::format("the limit of {} entries is reached (flows.max-entries)", limits_.max_entries)});
         return;
@@ -432,6 +433,7 @@ void Pipeline::OnOutcome(const Outcome& outcome, TimePoint now) {
     } else if (removal) {
       ++counters_.removes;
       flow->installed.reset();
+      OnRoom(flow->match.table, now);
     } else {
       ++(outcome.kind == Operation::Kind::kAdd ? counters_.adds : counters_.replaces);
       flow->installed = operation.rule;
@@ -456,6 +458,7 @@ void Pipeline::Refused(Flow& flow, const Error& error, TimePoint now) {
   Explain(flow, {Why::kRefused, ToString(error)});
   const unsigned doublings = std::min(flow.refusals++, 16u);
   flow.retry_after = now + std::min(limits_.retry_max, limits_.retry_min * (1u << doublings));
+  if (error.code == ENOSPC) StandInLine(flow, now);
   // What is wanted could not be had. An older rule that still stands would be wrong: it goes, and software takes over.
   if (flow.wanted && flow.match.table != Table::kGuard) --wanted_;
   flow.wanted.reset();

@@ -13,8 +13,9 @@
 // The first miss to a destination asks with nothing but the destination in its key. The answer says which fields the
 // kernel's choice looks at, and the flow gets a key with these (targets.h).
 //
-// In five files: pipeline.cc has misses, answers and operations; pipeline_ports.cc ports and guards; pipeline_changes.cc
-// what changes in the kernel dirty; pipeline_time.cc counters, aging and retries; pipeline_audit.cc what an audit finds.
+// In six files: pipeline.cc has misses, answers and operations; pipeline_ports.cc ports and guards; pipeline_changes.cc
+// what changes in the kernel dirty; pipeline_time.cc counters, aging and retries; pipeline_room.cc who makes room for whom;
+// pipeline_audit.cc what an audit finds.
 //
 // Pure: no descriptor, clock, log or thread; time comes in as an argument. Used on one thread. Whoever drives it takes
 // questions, sources and operations after each batch of events, asks the kernel, tells the classifier and the backend,
@@ -53,6 +54,9 @@ struct Limits {
   Duration retry_max = std::chrono::seconds(60);
   Duration reask =
       std::chrono::seconds(5);  // a flow kept in software is asked about again after this, if it still sends
+  Duration room_stay =
+      std::chrono::seconds(10);  // an entry stays for this before it makes room, and out of it afterwards
+  Duration room_quiet = std::chrono::seconds(3);  // one whose counter stood still for this makes room for any other
   // A packet that comes up this long after all its entries were acknowledged is a surprise: two periods of a driver's counters.
   Duration surprise = std::chrono::seconds(2);
 };
@@ -76,6 +80,7 @@ struct PipelineCounters {
   std::uint64_t replaces = 0;
   std::uint64_t removes = 0;
   std::uint64_t expired = 0;
+  std::uint64_t evicted = 0;                   // to make room for others
   std::uint64_t adopted = 0;                   // entries of an earlier run
   std::uint64_t vanished = 0;                  // entries that someone else took out of the hardware
   std::map<int, std::uint64_t> refusals;       // by errno
@@ -222,6 +227,12 @@ class Pipeline {
   void CountGuards(PortState& state);
   // pipeline_time.cc
   void Judge(Flow& flow, const Sample* sample, TimePoint now);
+  // pipeline_room.cc
+  void NoteFull(const Flow& flow, TimePoint now);     // it has found no room
+  void StandInLine(const Flow& flow, TimePoint now);  // likewise, by hardware's word
+  void OnRoom(Table table, TimePoint now);
+  void MakeRoom(TimePoint now);
+  [[nodiscard]] std::vector<FlowId> LeastUsed(std::optional<Table> table, TimePoint now, std::size_t& quiet) const;
   // pipeline_audit.cc
   [[nodiscard]] static bool IsStanding(const Flow& flow);
   void NoteSurprise(Flow& flow, const Lane& lane, const Miss& miss, TimePoint seen);
@@ -239,6 +250,12 @@ class Pipeline {
   std::deque<std::pair<FlowId, Epoch>> changes_;  // flows to be settled that have an entry
   std::deque<std::pair<FlowId, Epoch>> adds_;     // ... that have none
   std::unordered_map<FlowId, Operation> in_flight_;
+  struct Pressure {
+    std::size_t found_none = 0;  // packets of flows that found no room
+    std::size_t persistent = 0;  // of those, of flows that have been sending for a while
+  };
+  std::map<Table, Pressure> pressure_;         // since the last tick
+  std::map<Table, std::deque<FlowId>> lines_;  // flows that hardware had no room for, the first to be tried first
   std::set<NeighKey> used_neighs_;
   std::vector<StationUse> used_stations_;
   std::vector<Surprise> surprises_;

@@ -53,6 +53,7 @@ void Pipeline::OnTick(TimePoint now) {
     if (flow.installed && !flow.wanted && now >= flow.retry_after) unsettled.push_back(id);
   }
   for (const FlowId id : forgotten) Forget(id);
+  MakeRoom(now);
   for (const FlowId id : unsettled) {
     Flow* flow = table_.Find(id);
     if (flow != nullptr && flow->match.table == Table::kGuard && !flow->leaving) {

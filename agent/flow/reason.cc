@@ -12,7 +12,7 @@ std::string_view ToString(Why why) {
       "source_list", "rule",          "protocol",       "portless",      "route_type",    "encapsulation",
       "same_port",   "no_port",       "port_not_ready", "other_eswitch", "oversize",      "netfilter",
       "xfrm",        "queue",         "station",        "isolated",      "vlan_priority", "second_tag",
-      "offload_off", "guards",        "shapes",         "limit",         "refused"};
+      "offload_off", "guards",        "shapes",         "limit",         "no_room",       "refused"};
   return kNames[static_cast<std::size_t>(why)];
 }
 

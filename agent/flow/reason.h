@@ -49,6 +49,7 @@ enum class Why : std::uint8_t {
   kGuards,
   kShapes,
   kLimit,
+  kNoRoom,   // its entry made room for others
   kRefused,  // by kernel or driver
 };
 inline constexpr std::size_t kWhys = static_cast<std::size_t>(Why::kRefused) + 1;

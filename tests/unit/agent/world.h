@@ -179,6 +179,7 @@ class World {
   std::vector<Operation> log;
   std::optional<Error> refusal;          // of every add and replace, while set
   std::optional<Error> removal_refusal;  // of every removal, while set
+  std::optional<std::size_t> capacity;   // of the L3 table: an add beyond it finds no room
   bool paused = false;                   // nothing is programmed
 
  private:
@@ -221,6 +222,9 @@ class World {
       hardware.erase(operation.flow);  // one that is not there is gone
     } else if (refusal) {
       outcome.error = refusal;
+    } else if (operation.kind == Operation::Kind::kAdd && operation.rule.match.table == Table::kL3 && capacity &&
+               Entries(Table::kL3) >= *capacity) {
+      outcome.error = Error{ENOSPC, "add a filter", "no slot is left"};
     } else {
       hardware[operation.flow] = {operation.rule, 0};
     }
