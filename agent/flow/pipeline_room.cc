@@ -69,13 +69,13 @@ void Pipeline::MakeRoom(TimePoint now) {
   }
 }
 
-// An entry of this table is gone: the next in line may try with its next packet.
+// An entry of this table is gone: the next in line that still sends may try with its next packet.
 void Pipeline::OnRoom(Table table, TimePoint now) {
   std::deque<FlowId>& line = lines_[table];
   while (!line.empty()) {
     Flow* flow = table_.Find(line.front());
     line.pop_front();
-    if (flow == nullptr || flow->wanted || flow->retry_after <= now) continue;
+    if (flow == nullptr || flow->wanted || flow->retry_after <= now || now - flow->active > kPersistent) continue;
     flow->retry_after = now;
     return;
   }
