@@ -14,6 +14,12 @@ IpAddress Unspecified(std::uint16_t ethertype) {
   return ethertype == flow::kEthertypeIpv6 ? IpAddress::V6({}) : IpAddress::V4(0, 0, 0, 0);
 }
 
+// Nobody: the addresses that stand for a source without one (RFC 7600, RFC 9780).
+IpAddress Dummy(std::uint16_t ethertype) {
+  if (ethertype != flow::kEthertypeIpv6) return IpAddress::V4(192, 0, 0, 8);
+  return IpAddress::V6({0x01, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1});
+}
+
 }  // namespace
 
 EarlierPackets::EarlierPackets(std::span<const offload::Expected> standing, const kernel::Topology& topology,
@@ -71,6 +77,8 @@ std::optional<flow::Miss> EarlierPackets::For(const flow::Match& match) const {
     if (packet.source.is_none()) packet.source = seen.source;
     if (packet.destination.is_none()) packet.destination = seen.destination;
   }
+  // The key of what is routed has the source wherever that decides anything: where none is known, any will do.
+  if (flow::IsRouted(match) && packet.source.is_none()) packet.source = Dummy(match.ethertype);
   // A bridge asks for no address, and nobody is asked about a guard.
   const bool asks = flow::IsRouted(match) || (match.table != flow::Table::kGuard && match.source);
   if (asks && (packet.source.is_none() || packet.destination.is_none())) return std::nullopt;

@@ -5,7 +5,7 @@
 // The kernel is asked about a packet (flow::Question), and an entry holds no more of it than its key. What is missing does not
 // decide where the packet goes, or the key would have it; but there must be a source that may enter there, and for the key of
 // a source a destination. Both are found among what stands and what the kernel knows: where packets to an address leave, packets
-// from it may enter; so may those of a neighbour there.
+// from it may enter; so may those of a neighbour there. Where there is neither, nobody's address stands for the source.
 //
 // Pure.
 #pragma once

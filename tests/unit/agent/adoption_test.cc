@@ -179,17 +179,25 @@ TEST_F(EarlierPacketsTest, ANeighbourThatIsNotOfTheLinkAloneMaySendThere) {
   const auto server = *IpAddress::Parse("2001:db8::1");
   const Match out = Routed(World::kPod, server);
   Stand(out, RouteTo{{World::kUplink, World::kUplinkMac, World::kPeerMac}});
-  EXPECT_FALSE(For(out)) << "nobody is known there";
+  ASSERT_TRUE(For(out));
+  EXPECT_EQ(ToString(For(out)->source), "100:0:0:1::1") << "nobody is known there";
   Neighbour(World::kPod, *IpAddress::Parse("fe80::7"), World::kPodMac);
-  EXPECT_FALSE(For(out));
+  EXPECT_EQ(ToString(For(out)->source), "100:0:0:1::1");
   Neighbour(World::kUplink, *IpAddress::Parse("2001:db8:1::1"), World::kPeerMac);
   Neighbour(World::kPod, World::kPodAddress, World::kPodMac);
-  EXPECT_FALSE(For(out)) << "elsewhere, or of the other family";
+  EXPECT_EQ(ToString(For(out)->source), "100:0:0:1::1") << "elsewhere, or of the other family";
   Neighbour(World::kPod, *IpAddress::Parse("2001:db8:7::7"), World::kPodMac);
   const auto packet = For(out);
   ASSERT_TRUE(packet);
   EXPECT_EQ(ToString(packet->source), "2001:db8:7::7");
   EXPECT_EQ(packet->source_mac, World::kPodMac);
+}
+
+TEST_F(EarlierPacketsTest, WhereNobodyIsKnownTheDummyAddressStandsForTheSource) {
+  const Match out = Routed(World::kPod, World::kServer);
+  Stand(out, RouteTo{{World::kUplink, World::kUplinkMac, World::kPeerMac}});
+  ASSERT_TRUE(For(out));
+  EXPECT_EQ(For(out)->source, IpAddress::V4(192, 0, 0, 8));
 }
 
 TEST_F(EarlierPacketsTest, TheKeyHasTheLastWord) {
