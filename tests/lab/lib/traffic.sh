@@ -49,6 +49,15 @@ stream_start() {
   printf '%d\n' $! >"$traffic_directory/$name.sender"
 }
 
+# flows_start NAME FROM_NAMESPACE FROM_ADDRESS TO_NAMESPACE FIRST_ADDRESS FLOWS: as stream_start, to as many addresses, from that one
+# on, all of which end in that namespace; 1,000 packets a second in all.
+flows_start() {
+  receive_start "$1" "$4" --bind 0.0.0.0:7000 --timeout 600000 --idle 500
+  nsenter --net="/run/netns/$2" "$LABTRAFFIC" send --from "$3:7000" --to "$5:7000" --count 0 --rate 1000 \
+    --flows "$6" --spread address >"$traffic_directory/$1.sent" &
+  printf '%d\n' $! >"$traffic_directory/$1.sender"
+}
+
 # stream_stop NAME: returns when both ends have their reports.
 stream_stop() {
   local sender

@@ -44,9 +44,7 @@ TEST(CommandLine, FlagsBecomeSettings) {
   EXPECT_EQ(FullName(Settings()[options->flags[1].setting]), "log.level");
 }
 
-TEST(CommandLine, ASwitchIsLookedFor) {
-  EXPECT_EQ(Parse({"--find-switch"})->action, Options::Action::kFindSwitch);
-}
+TEST(CommandLine, ASwitchIsLookedFor) { EXPECT_EQ(Parse({"--find-switch"})->action, Options::Action::kFindSwitch); }
 
 TEST(CommandLine, TheLastOfAFlagGivenTwiceWins) {
   const auto options = Parse({"--idle-time", "9s", "--idle-time", "10s"});
