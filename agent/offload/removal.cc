@@ -35,6 +35,13 @@ Result<std::set<std::uint32_t>> ListChains(netlink::Socket& socket, std::uint32_
   return std::set<std::uint32_t>(chains->begin(), chains->end());
 }
 
+// Whether the clsact there has the mark.
+Result<bool> IsOurClsact(netlink::Socket& socket, std::uint32_t ifindex) {
+  const auto chains = ListChains(socket, ifindex, netlink::kClsactIngress);
+  if (!chains) return tl::make_unexpected(chains.error());
+  return chains->contains(kMark);
+}
+
 // The way into the tables goes first and the guards last: nothing is forwarded without them in between.
 Result<std::vector<netlink::FilterId>> ListEntries(netlink::Socket& socket, std::uint32_t ifindex) {
   const auto filters = netlink::ListTerse(socket, FiltersOf(ifindex));
@@ -113,12 +120,6 @@ Result<void> AddClsact(netlink::Socket& socket, std::uint32_t ifindex) {
   netlink::AppendFilterChainAdd(mark, socket.NextSeq(), ifindex, netlink::kClsactIngress, kMark);
   (void)socket.Transact(mark, fmt::format("mark the clsact at ifindex {} as ours", ifindex));
   return {};
-}
-
-Result<bool> IsOurClsact(netlink::Socket& socket, std::uint32_t ifindex) {
-  const auto chains = ListChains(socket, ifindex, netlink::kClsactIngress);
-  if (!chains) return tl::make_unexpected(chains.error());
-  return chains->contains(kMark);
 }
 
 Result<Removed> RemoveOurs(netlink::Socket& socket, std::uint32_t ifindex, bool made_clsact) {

@@ -39,8 +39,6 @@ Result<void> RemoveFilters(netlink::Socket& socket, const std::vector<netlink::F
 // `tc qdisc add dev IFINDEX clsact`, with the mark. While such a qdisc comes or goes, Linux stops the queues of the device's
 // egress for an instant, too, and drops what leaves then (qdisc_graft in net/sched/sch_api.c).
 Result<void> AddClsact(netlink::Socket& socket, std::uint32_t ifindex);
-// Whether the clsact there has the mark.
-Result<bool> IsOurClsact(netlink::Socket& socket, std::uint32_t ifindex);
 
 // Everything of ours on the device. `made_clsact`: the clsact is ours without a mark, too. It stays where something foreign is
 // on it.
