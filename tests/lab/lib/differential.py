@@ -27,76 +27,22 @@ import itertools
 import json
 import os
 import random
-import socket
 import subprocess
 import sys
 import time
 
+from agent_api import Agent
 from differential_changes import Changes, draw_flows
 from differential_network import LONG, QUIET, Network, mac_text
 from differential_world import World
 
-AGENT_TIMEOUT = 60  # seconds that the agent may take for an answer
-ROUND_TIMEOUT = 120  # ... and for a round of its audit
+ROUND_TIMEOUT = 120  # seconds that the agent may take for a round of its audit
 PROBES = 6  # at most, until two in a row are alike
 TRAFFIC = 3  # while a change is made, one flow in so many sends, others each time
 CHECKED = 5  # a lossy run is looked at after so many changes
 NOT_DELIVERED = ("local", "unreachable", "prohibit", "blackhole")  # verdicts: nobody gets it, but an error may come back
 NOWHERE = ("nowhere", "")
 DROPPING = os.environ.get("LAB_DROP_WHILE", "")  # while this file is there, notifications are lost
-
-
-class Agent:
-    """dpuflowd's API."""
-
-    def __init__(self, path="/run/dpuflow/dpuflowd.sock"):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(path)
-        self.socket.settimeout(AGENT_TIMEOUT)
-
-    def call(self, method, **parameters):
-        request = json.dumps({"method": f"io.dpuflow.Agent.{method}", "parameters": parameters})
-        self.socket.sendall(request.encode() + b"\0")
-        answer = b""
-        while not answer.endswith(b"\0"):
-            part = self.socket.recv(1 << 20)
-            if not part:
-                raise RuntimeError("the agent has closed the connection")
-            answer += part
-        reply = json.loads(answer[:-1])
-        if "error" in reply:
-            raise RuntimeError(f"{method}: {reply['error']} {reply.get('parameters')}")
-        return reply["parameters"]
-
-    def sync(self):
-        return self.call("Sync", timeout_ms=30000)["took_ms"]
-
-    def foretells(self, flow, source_mac, mac):
-        """Where explain has a flow come out that is sent from and to these MACs: (port, MAC), NOWHERE, or None where it leaves
-        that to software."""
-        if flow.vlan == 0:
-            return None  # a priority without a VLAN is not in its words
-        vlan = {} if flow.vlan is None else {"vlan": flow.vlan}
-        told = self.call("Explain", destination=flow.destination, source=flow.source, port=f"pf0vf{flow.pod}", protocol=17,
-                         source_port=flow.ports[0], destination_port=flow.ports[1], tos=flow.tos,
-                         src_mac=source_mac, dst_mac=mac, **vlan)  # fmt: skip
-        if told["classification"]["verdict"] in NOT_DELIVERED:
-            return NOWHERE
-        if told["decision"] != "forward":
-            return None
-        station = told.get("station")
-        if station is not None:
-            return station["port"].split(".")[0], station["mac"]
-        return told["neighbour"]["port"].split(".")[0], told["neighbour"]["mac"]
-
-    def last_round(self):
-        """When the last complete round of the audit began, as time.monotonic() counts; None before there is one."""
-        audit = self.call("GetStatus").get("audit")
-        if audit is None:
-            raise Failure("there is no audit")
-        if "ended_ms" not in audit:
-            return None
-        return time.monotonic() - (audit["ended_ms"] + audit["took_ms"]) / 1000
 
 
 class Failure(Exception):
@@ -234,12 +180,30 @@ class OffloadRun(Run):
     def check(self, step, _steps):
         self.compare(self.answers[step])
 
+    def foretells(self, flow):
+        """Where explain has a flow come out: (port, MAC), NOWHERE, or None where it leaves that to software."""
+        if flow.vlan == 0:
+            return None  # a priority without a VLAN is not in its words
+        source_mac, mac = self.network.macs_of(flow)
+        vlan = {} if flow.vlan is None else {"vlan": flow.vlan}
+        told = self.agent.call("Explain", destination=flow.destination, source=flow.source, port=f"pf0vf{flow.pod}",
+                               protocol=17, source_port=flow.ports[0], destination_port=flow.ports[1], tos=flow.tos,
+                               src_mac=source_mac, dst_mac=mac, **vlan)  # fmt: skip
+        if told["classification"]["verdict"] in NOT_DELIVERED:
+            return NOWHERE
+        if told["decision"] != "forward":
+            return None
+        station = told.get("station")
+        if station is not None:
+            return station["port"].split(".")[0], station["mac"]
+        return told["neighbour"]["port"].split(".")[0], told["neighbour"]["mac"]
+
     def compare(self, answers):
         self.sync()
         self.verify()
         first = self.network.probe(self.flows)
         self.sync()
-        foretold = {flow.number: self.agent.foretells(flow, *self.network.macs_of(flow)) for flow in self.flows}
+        foretold = {flow.number: self.foretells(flow) for flow in self.flows}
         second = self.network.probe(self.flows)
         self.in_hardware.append(self.offloaded())
         for flow in self.flows:

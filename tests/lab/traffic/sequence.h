@@ -29,7 +29,7 @@ class SequenceTracker {
   nlohmann::json Report() const;
 
  private:
-  static constexpr std::size_t kGapsShown = 32;
+  static constexpr std::size_t kGapsShown = 1000;
 
   struct Reordered {
     std::uint64_t sequence;

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fault campaign, in the lab: random faults under constant traffic, and what each of them costs.
+
+    campaign.py alone|offload --seed N --faults N [--only NAME,...] ALONE
+
+    alone      there is no agent: what the kernel alone loses by each fault that happens to it is written to the file ALONE
+    offload    there is one, started and killed by the campaign; packets are in hardware when a fault begins. Each fault loses
+               no more than it does the kernel alone: a stream that it interrupts, once, and no other one. Nothing is duplicated.
+               Once it is over, verify finds nothing, at once where the kernel tells of such a fault, and after one round of the
+               audit, or one verify, where it does not; all flows come back to hardware; then packets come out where the kernel
+               says, and all that belongs to others is byte by byte as it was.
+
+Which faults there are, and what they draw, follows from the seed (campaign_faults.py): each kind once, in random order, before
+one comes again; in one case of three, another one happens at the same time. Numbers of lost packets say how fast the machine
+is; what proves something is how often a flow was interrupted.
+"""
+
+import argparse
+import difflib
+import json
+import random
+import signal
+import sys
+import time
+
+from campaign_faults import FAULTS
+from campaign_lab import PROBES, STREAMS, Daemon, Failure, Lab, until
+
+
+class Event:
+    """A fault, or two at once."""
+
+    def __init__(self, seed, number, faults):
+        self.seed, self.number, self.faults = seed, number, faults
+        self.name = " + ".join(fault.name for fault in faults)
+        self.untold = any(fault.untold for fault in faults)
+        self.interrupts = {name for fault in faults for name in fault.interrupts}
+
+    def random(self, word):
+        return random.Random(f"{self.seed} {self.number} {word}")
+
+    def stories(self, lab):
+        return [fault.happen(lab, self.random(fault.name)) for fault in self.faults]
+
+    def of_the_kernel(self):
+        """As much of it as happens to the kernel alone; None if it is nothing."""
+        faults = [fault for fault in self.faults if fault.alone]
+        return Event(self.seed, self.number, faults) if faults else None
+
+
+def drawn(seed, count, only):
+    rng = random.Random(seed)
+    kinds, order = [kind for kind in FAULTS if only is None or kind.name in only], []
+    while len(order) < count:
+        order += rng.sample(kinds, len(kinds))
+    return [Event(seed, number, [fault, *another(rng, kinds, fault)]) for number, fault in enumerate(order[:count])]
+
+
+def another(rng, kinds, first):
+    """In one case of three, one that may happen at the same time."""
+    others = [kind for kind in kinds if not kind.touches & first.touches]
+    return [rng.choice(others)] if others and rng.random() < 1 / 3 else []
+
+
+class Campaign:
+    def __init__(self, lab, alone):
+        self.lab = lab
+        self.alone = alone  # packets that the kernel alone loses, by number of the fault
+
+    def settle(self):
+        """Neighbours are found, and where there is an agent, flows come to hardware."""
+        self.lab.start_streams()
+        self.back_in_hardware()
+        self.lab.stop_streams()
+
+    def run(self, events):
+        self.settle()
+        for event in events:
+            try:
+                self.suffer(event)
+            except Failure as failure:
+                print(f"  FAILED  {event.number}, {event.name}: {failure}", flush=True)
+                return 1
+        return 0
+
+    def suffer(self, event):
+        self.lab.start_streams()
+        stories = event.stories(self.lab)
+        for story in stories:
+            next(story)
+            self.lab.dwell()
+        for story in stories:
+            next(story, None)
+        over = time.monotonic()
+        self.mend(event)
+        clean = time.monotonic() - over
+        self.back_in_hardware()
+        back = time.monotonic() - over
+        reports = self.lab.stop_streams()
+        self.judge(event, reports, f"clean after {clean * 1000:5.0f} ms, in hardware after {back * 1000:5.0f}")
+
+    def mend(self, event):
+        """Nothing to do for the kernel."""
+
+    def back_in_hardware(self):
+        """Nor this."""
+
+    def judge(self, event, reports, times):
+        self.alone[event.number] = sum(report.lost for report in reports.values())
+        print(f"    {event.number:3} lost {self.alone[event.number]:4}: {event.name}", flush=True)
+        self.interrupted_as_allowed(event, reports)
+        for name in event.interrupts:
+            if reports[name].lost == 0:
+                raise Failure(f"{name} is not interrupted")
+        self.delivered_and_untouched()
+
+    def interrupted_as_allowed(self, event, reports):
+        for name, report in reports.items():
+            if report.rows > (name in event.interrupts):
+                raise Failure(f"{name}: {report.lost} packets of {report.sent} lost, of one flow in {report.rows} rows")
+            if report.duplicated:
+                raise Failure(f"{name}: {report.duplicated} packets of {report.sent} duplicated")
+
+    def delivered_and_untouched(self):
+        if wrong := self.lab.misdelivered():
+            raise Failure(f"{len(wrong)} flows misdelivered, such as {wrong[0]}")
+        if changed := list(difflib.unified_diff(self.lab.own, self.lab.foreign(), "before", "after", lineterm="", n=0)):
+            raise Failure("what belongs to others has changed:\n" + "\n".join(changed))
+
+
+class OffloadCampaign(Campaign):
+    def mend(self, event):
+        self.lab.sync()
+        if event.untold:
+            if event.random("mended").random() < 0.5:
+                self.lab.differences()
+            else:
+                self.lab.audited()
+            self.lab.sync()
+        if differences := self.lab.differences():
+            raise Failure(f"verify: {json.dumps(differences[:3], indent=2)}")
+
+    def back_in_hardware(self):
+        until("all flows are in hardware", self.lab.all_in_hardware)
+        self.lab.sync()
+
+    def judge(self, event, reports, times):
+        lost = sum(report.lost for report in reports.values())
+        alone = self.alone.get(str(event.number), "-")
+        sent = sum(report.sent for report in reports.values())
+        print(f"    {event.number:3} lost {lost:4} (alone {alone:>4}) of {sent:5}, {times}: {event.name}", flush=True)
+        self.interrupted_as_allowed(event, reports)
+        before = self.forwarded()
+        self.delivered_and_untouched()
+        if self.forwarded() - before < PROBES * sum(stream.flows for stream in STREAMS):
+            raise Failure("packets do not all go through hardware")
+
+    def forwarded(self):
+        return sum(self.lab.counted(port, "forwarded") for port in {stream.port for stream in STREAMS})
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Random faults under traffic.")
+    parser.add_argument("run", choices=("alone", "offload"))
+    parser.add_argument("alone", metavar="ALONE")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--faults", type=int, required=True)
+    parser.add_argument("--only", type=lambda text: set(text.split(",")))
+    options = parser.parse_args()
+    events = drawn(options.seed, options.faults, options.only)
+    if options.run == "alone":
+        campaign = Campaign(Lab(None), {})
+        code = campaign.run([alone for event in events if (alone := event.of_the_kernel())])
+        with open(options.alone, "w", encoding="utf-8") as file:
+            json.dump(campaign.alone, file)
+        return code
+    with open(options.alone, encoding="utf-8") as file:
+        alone = json.load(file)
+    daemon = Daemon()
+    lab = Lab(daemon)
+    daemon.start()
+    code = OffloadCampaign(lab, alone).run(events)
+    if code == 0 and daemon.end(signal.SIGTERM) != 0:
+        print("  FAILED  the agent does not end as it should")
+        return 1
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fault campaign's network, made by tests/scenarios/60-fault-campaign: its three streams, the agent in it, what the kernel
+says of each flow, where its packets come out, and what nobody but its owner may touch.
+
+    pod0 --- pf0vf0   DPU   p0 === tor ------ ext        out4, out6: from pod0 to addresses at ext
+    pod1 --- pf0vf1                second --- ext        in4: from ext to addresses at pod1
+"""
+
+import collections
+import contextlib
+import ipaddress
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import time
+
+from agent_api import Agent
+from differential_network import in_namespace, mac_of, mac_text
+
+TOR, SECOND = "192.0.2.2", "192.0.2.3"
+TOR6, SECOND6 = "2001:db8:ff::2", "2001:db8:ff::3"
+NET, NET6, POD_NET = "203.0.113.0/24", "2001:db8:100::/64", "10.9.1.0/24"
+POD1, GATEWAY1 = "10.1.1.2", "10.1.1.1"
+RATE = 5  # packets a second of each flow: 1,000 of all
+PROBE_PORT = 7001  # what is sent there is dropped at the end, without a word
+PROBES = 2  # of each flow
+QUIET = 3.0  # seconds after which what has not come will not
+DWELL = 50  # packets that a fault lasts, at least, of each direction
+SWITCH = "/sys/kernel/debug/labnic/"
+PARAMETERS = "/sys/module/labnic/parameters/"
+LOG, CONFIG, NOTIFY = "/run/lab/dpuflowd.log", "/run/lab/dpuflowd.toml", "/run/lab/notify"
+
+
+class Failure(Exception):
+    pass
+
+
+def until(what, condition, limit=120):
+    """Returns what the condition does, once that is true."""
+    end = time.monotonic() + limit
+    while not (result := condition()):
+        if time.monotonic() > end:
+            raise Failure(f"{what}: not within {limit} s")
+        time.sleep(0.02)
+    return result
+
+
+class Stream:
+    """Flows of numbered packets from one address to as many addresses as there are flows."""
+
+    def __init__(self, name, namespace, source, first, flows, port, receiver, udp):
+        self.name, self.namespace, self.source, self.flows, self.udp = name, namespace, source, flows, udp
+        self.port = port  # the representor where they enter
+        self.receiver = receiver
+        start = ipaddress.ip_address(first)
+        self.destinations = [str(start + number) for number in range(flows)]
+
+    def url(self, address, port):
+        return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+    def sending(self, port, *options):
+        return ["nsenter", f"--net=/run/netns/{self.namespace}", os.environ["LABTRAFFIC"], "send",
+                "--from", self.url(self.source, port), "--to", self.url(self.destinations[0], port),
+                "--flows", str(self.flows), "--spread", "address", *options]  # fmt: skip
+
+    def receiving(self, ready):
+        anywhere = "::" if ":" in self.source else "0.0.0.0"
+        return ["nsenter", f"--net=/run/netns/{self.receiver}", os.environ["LABTRAFFIC"], "receive",
+                "--bind", self.url(anywhere, self.udp), "--timeout", "900000", "--idle", "300", "--ready", ready]  # fmt: skip
+
+
+STREAMS = (
+    Stream("out4", "pod0", "10.1.0.2", "203.0.113.1", 80, "pf0vf0", "ext", 7004),
+    Stream("out6", "pod0", "2001:db8:e0::2", "2001:db8:100::1", 80, "pf0vf0", "ext", 7006),
+    Stream("in4", "ext", "198.51.100.2", "10.9.1.1", 40, "p0", "pod1", 7005),
+)
+
+
+class Report:
+    """What became of a stream's packets."""
+
+    def __init__(self, stream, sent, received):
+        self.sent = sent["sent"] + sent["refused"]
+        self.lost, self.duplicated = received["lost"], received["duplicated"]
+        self.rows = self.most_rows(received["gaps"], stream.flows)
+
+    @staticmethod
+    def most_rows(gaps, flows):
+        """How often the flow that was interrupted most often was. Numbers go round the flows."""
+        last, rows = {}, collections.Counter()
+        for first, end in gaps:
+            for number in range(first, end + 1):
+                flow = number % flows
+                if last.get(flow) != number - flows:
+                    rows[flow] += 1
+                last[flow] = number
+        return max(rows.values(), default=0)
+
+
+class Daemon:
+    """dpuflowd."""
+
+    def __init__(self):
+        self.process = None
+        self.api = None
+
+    def start(self):
+        """Returns when it has told that it is ready, as it would tell systemd."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(NOTIFY)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified, open(LOG, "ab") as log:
+            notified.bind(NOTIFY)
+            notified.settimeout(1)
+            self.process = self.run(log, NOTIFY_SOCKET=NOTIFY)
+            until("the agent is ready", lambda: self.is_ready(notified))
+        self.api = Agent()
+
+    def run(self, log, **environment):
+        return subprocess.Popen([os.environ["DPUFLOWD"], "--config", CONFIG], stdout=log, stderr=log,
+                                env=os.environ | environment)  # fmt: skip
+
+    def is_ready(self, notified):
+        if self.process.poll() is not None:
+            raise Failure(f"the agent has ended with {self.process.returncode}")
+        with contextlib.suppress(TimeoutError):
+            return b"READY=1" in notified.recv(4096)
+        return False
+
+    def end(self, number):
+        """By this signal; returns when it has ended."""
+        self.process.send_signal(number)
+        return self.process.wait(timeout=60)
+
+    @contextlib.contextmanager
+    def standing_still(self):
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
+
+class Lab:
+    def __init__(self, daemon):
+        self.daemon = daemon  # None: the kernel alone
+        self.running = []
+        self.macs = {}
+        for namespace, device, address in (("tor", "wire0", TOR), ("tor", "second0", SECOND)):
+            self.macs[address] = in_namespace(namespace, lambda device=device: mac_of(device))
+        self.own = self.foreign()
+
+    # ---- what changes it
+
+    def command(self, *words, namespace=None, text=None, check=True):
+        enter = ["nsenter", f"--net=/run/netns/{namespace}"] if namespace else []
+        done = subprocess.run([*enter, *words], input=text, text=True, capture_output=True, check=False)
+        if check and done.returncode != 0:
+            raise Failure(f"{' '.join(words)}: {done.stderr.strip() or done.returncode}; {text or ''}")
+        return done.stdout
+
+    def ip(self, *lines, namespace=None):
+        return self.command("ip", "-batch", "-", namespace=namespace, text="".join(line + "\n" for line in lines))
+
+    def tc(self, line, check=True):
+        return self.command("tc", *line.split(), check=check)
+
+    def ctl(self, *words):
+        return self.command(os.environ["DPUFLOWCTL"], *words)
+
+    def switch(self, knob, value):
+        with open(SWITCH + knob, "w", encoding="ascii") as file:
+            file.write(f"{value}\n")
+
+    def parameter(self, name, value):
+        with open(PARAMETERS + name, "w", encoding="ascii") as file:
+            file.write(f"{value}\n")
+
+    def route(self, net, by, command="replace"):
+        self.ip(f"route {command} {net} via {by}")
+
+    def plug(self, pod):
+        """A pod's port is new, and gets what it had."""
+        far, near, gateway = f"vf{pod}", f"pf0vf{pod}", f"10.1.{pod}.1"
+        self.ip(f"link set dev {far} netns pod{pod}", f"link set dev {near} up", f"address add {gateway}/24 dev {near}")
+        self.ip(f"link set dev {far} up", f"address add 10.1.{pod}.2/24 dev {far}", f"route add default via {gateway}",
+                namespace=f"pod{pod}")  # fmt: skip
+
+    def lead_to_pod1(self):
+        until("carrier of pf0vf1", lambda: read("/sys/class/net/pf0vf1/carrier") == "1\n")
+        self.route(POD_NET, POD1)
+
+    # ---- the agent
+
+    def sync(self):
+        if self.daemon:
+            self.daemon.api.sync()
+
+    def audited(self):
+        """Returns when a round of the audit that begins now, or later, has ended."""
+        now = time.monotonic()
+        until("a round of the audit", lambda: (self.daemon.api.last_round() or 0) > now)
+
+    def differences(self):
+        report = self.daemon.api.call("Verify")
+        if "incomplete" in report:
+            raise Failure(f"verify: {report['incomplete']}")
+        return report["differences"]
+
+    # ---- traffic
+
+    def start_streams(self):
+        for stream in STREAMS:
+            ready = f"/run/lab/{stream.name}.ready"
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(ready)
+            receiver = subprocess.Popen(stream.receiving(ready), stdout=subprocess.PIPE, text=True)
+            until(f"the receiver of {stream.name}", lambda ready=ready: os.path.exists(ready))
+            self.running.append((stream, receiver))
+        self.running = [(*pair, subprocess.Popen(
+            pair[0].sending(pair[0].udp, "--count", "0", "--rate", str(RATE * pair[0].flows)),
+            stdout=subprocess.PIPE, text=True)) for pair in self.running]  # fmt: skip
+        self.dwell()
+
+    def stop_streams(self):
+        reports = {}
+        for _, _, sender in self.running:
+            sender.terminate()
+        for stream, receiver, sender in self.running:
+            sent = json.loads(sender.communicate(timeout=60)[0])
+            reports[stream.name] = Report(stream, sent, json.loads(receiver.communicate(timeout=60)[0]))
+        self.running = []
+        return reports
+
+    def dwell(self):
+        """Until so many packets have entered at each of the ports."""
+        before = {stream.port: self.counted(stream.port, "sent") for stream in STREAMS}
+        until("packets are sent", lambda: all(self.counted(port, "sent") >= was + DWELL for port, was in before.items()))
+
+    # ---- what is seen
+
+    def counted(self, port, what):
+        return json.loads(read(SWITCH + "totals"))["ports"][port][what]
+
+    def rules(self):
+        return [json.loads(line) for line in read(SWITCH + "rules").splitlines()]
+
+    def entries(self):
+        """The routing entries of the streams' flows."""
+        known = {(stream.port, destination) for stream in STREAMS for destination in stream.destinations}
+        return [rule for rule in self.rules()
+                if rule["chain"] == 2 and (rule["port"], rule["match"]["dst_ip"]["value"]) in known]  # fmt: skip
+
+    def all_in_hardware(self):
+        return len(self.entries()) == sum(stream.flows for stream in STREAMS)
+
+    def kernel_macs(self):
+        """The MAC that the kernel sends the packets of each flow to, by stream and destination."""
+        lines = [f"route get {destination} from {stream.source} iif {stream.port}"
+                 for stream in STREAMS for destination in stream.destinations]  # fmt: skip
+        known = json.loads(self.command("ip", "-j", "neigh"))
+        neighbours = {(neighbour["dst"], neighbour["dev"]): neighbour.get("lladdr") for neighbour in known}
+        found = {}
+        for line in self.ip(*lines).splitlines():
+            words = line.split()
+            if "via" in words:
+                found[words[0]] = neighbours.get((words[words.index("via") + 1], words[words.index("dev") + 1]))
+        return {stream.name: {destination: found.get(destination) for destination in stream.destinations} for stream in STREAMS}
+
+    def probe(self):
+        """Some packets of each flow, and the MACs with which they come out: by stream and destination, each with how many did."""
+        sockets = [in_namespace(namespace, lambda device=device: listen(device))
+                   for namespace, device in (("tor", "wire0"), ("pod1", "vf1"))]  # fmt: skip
+        try:
+            for stream in STREAMS:
+                self.command(*stream.sending(PROBE_PORT, "--count", str(PROBES * stream.flows), "--rate", "1000", "--no-end"))
+            return self.arrivals(sockets)
+        finally:
+            for each in sockets:
+                each.close()
+
+    def arrivals(self, sockets):
+        names = {destination: stream.name for stream in STREAMS for destination in stream.destinations}
+        seen = {stream.name: {destination: collections.Counter() for destination in stream.destinations} for stream in STREAMS}
+        missing = PROBES * len(names)
+        while missing > 0 and (ready := select.select(sockets, [], [], QUIET)[0]):
+            for each in ready:
+                frame, (_, _, kind, _, _) = each.recvfrom(2048)
+                destination = probed(frame)
+                if kind != socket.PACKET_OUTGOING and destination in names:
+                    seen[names[destination]][destination][mac_text(frame[:6])] += 1
+                    missing -= 1
+        return seen
+
+    def misdelivered(self):
+        """What comes out elsewhere than the kernel says, or not at all, or twice; empty when all is right."""
+        said, seen = self.kernel_macs(), self.probe()
+        return [f"{name}: {destination} to {dict(macs)}, the kernel: {said[name][destination]}"
+                for name, flows in seen.items() for destination, macs in flows.items()
+                if macs != {said[name][destination]: PROBES}]  # fmt: skip
+
+    def foreign(self):
+        """What belongs to others: filters and qdiscs beside ours, and all of the kernel's tables."""
+        shown = []
+        for port in ("p0", "pf0hpf"):
+            shown += self.tc(f"filter show dev {port} ingress pref 7").splitlines()
+            shown += self.tc(f"qdisc show dev {port}").splitlines()
+        for table in ("-4 route show table all", "-6 route show table all", "rule", "nexthop", "neigh show nud permanent"):
+            shown += sorted(self.command("ip", *table.split()).splitlines())
+        return shown
+
+
+def read(path):
+    with open(path, encoding="ascii") as file:
+        return file.read()
+
+
+def listen(device):
+    packets = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+    packets.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+    packets.bind((device, 3))
+    return packets
+
+
+def probed(frame):
+    """The destination of a probe, None of anything else."""
+    if frame[12:14] == b"\x08\x00" and frame[23] == socket.IPPROTO_UDP:
+        address, port = frame[30:34], frame[36:38]
+    elif frame[12:14] == b"\x86\xdd" and frame[20] == socket.IPPROTO_UDP:
+        address, port = frame[38:54], frame[56:58]
+    else:
+        return None
+    return str(ipaddress.ip_address(address)) if int.from_bytes(port, "big") == PROBE_PORT else None
