@@ -4,6 +4,7 @@
 # Numbered packets (tests/lab/traffic). A stream has a name; what was sent and received is kept as JSON under it.
 
 traffic_directory=/run/lab/traffic
+stream_limit_ms=7200000 # longer than any scenario
 
 # receive_start NAME NAMESPACE OPTIONS...: `labtraffic receive` in the background; returns once it listens.
 receive_start() {
@@ -42,7 +43,7 @@ stream_start() {
   local name=$1 from=$2 from_address=$3 to=$4 to_address=$5
   shift 5
   (($#)) || set -- --rate 500
-  receive_start "$name" "$to" --bind "$to_address:7000" --timeout 600000 --idle "${stream_idle_ms:-500}"
+  receive_start "$name" "$to" --bind "$to_address:7000" --timeout "$stream_limit_ms" --idle "${stream_idle_ms:-500}"
   # Not by in_ns: the sender itself is to get the signal, not a shell around it.
   nsenter --net="/run/netns/$from" "$LABTRAFFIC" send --from "$from_address:7000" --to "$to_address:7000" --count 0 \
     "$@" >"$traffic_directory/$name.sent" &
@@ -52,19 +53,20 @@ stream_start() {
 # flows_start NAME FROM_NAMESPACE FROM_ADDRESS TO_NAMESPACE FIRST_ADDRESS FLOWS: as stream_start, to as many addresses, from that one
 # on, all of which end in that namespace; 1,000 packets a second in all.
 flows_start() {
-  receive_start "$1" "$4" --bind 0.0.0.0:7000 --timeout 600000 --idle 500
+  receive_start "$1" "$4" --bind 0.0.0.0:7000 --timeout "$stream_limit_ms" --idle 500
   nsenter --net="/run/netns/$2" "$LABTRAFFIC" send --from "$3:7000" --to "$5:7000" --count 0 --rate 1000 \
     --flows "$6" --spread address >"$traffic_directory/$1.sent" &
   printf '%d\n' $! >"$traffic_directory/$1.sender"
 }
 
-# stream_stop NAME: returns when both ends have their reports.
+# stream_stop NAME: returns when both ends have their reports. Of a receiver that has not seen the end nobody knows what was lost.
 stream_stop() {
   local sender
   sender=$(<"$traffic_directory/$1.sender")
   kill -TERM "$sender" || fail "stream $1 has ended by itself"
   wait "$sender"
   receive_end "$1"
+  [[ $(received "$1" .ended) == true ]] || fail "receiver $1 has not seen the stream's end: $(received "$1" .stopped)"
 }
 
 # sent NAME JQ, received NAME JQ: a number of the stream's reports, such as .lost
