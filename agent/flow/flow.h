@@ -29,11 +29,12 @@ struct Flow {
   std::optional<Rule> installed;             // what it holds and has acknowledged
   std::optional<Operation::Kind> in_flight;  // the one operation under way
   bool queued = false;                       // stands among the operations to be issued
-  std::optional<Epoch> held;                 // its add waits until entries of another shape are gone; since this epoch
+  std::optional<Epoch> held;                 // its add waits until other entries are gone (MustWait); since this epoch
   bool doubtful = false;                     // a sweep did not see what is installed: it is written once more
   bool afresh = false;                       // and what stands there is removed first, since it cannot be replaced
   bool leaving = false;                      // to be forgotten as soon as the hardware holds nothing
   bool dirty = false;                        // stands among the flows to be asked about
+  bool doubted = false;                      // its sender has moved, says a change, and the kernel is still to be asked
   bool answered = false;                     // the kernel has been asked at least once
   bool waiting = false;                      // the answer was kWait
   Reason reason;                             // why it waits, stays in software or was refused

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <utility>
 
 #include "agent/flow/form.h"
@@ -47,7 +48,7 @@ void Pipeline::Settle(FlowId id) {
   Flow* flow = table_.Find(id);
   if (flow == nullptr || flow->in_flight || flow->queued) return;
   const bool add = flow->wanted && !flow->installed;
-  if (add && targets_.Blocks(*flow)) {
+  if (add && MustWait(*flow)) {
     if (!flow->held) ledger_.Open(cause_);
     if (!flow->held) flow->held = cause_;
     return;
@@ -57,6 +58,8 @@ void Pipeline::Settle(FlowId id) {
   if (held) ledger_.Close(*held);
   if (!flow->queued && flow->leaving && !flow->installed) Forget(id);
 }
+
+bool Pipeline::MustWait(const Flow& flow) { return targets_.Blocks(flow) || moving_.Blocks(flow); }
 
 void Pipeline::Queue(Flow& flow, Epoch epoch) {
   flow.queued = true;
@@ -70,7 +73,8 @@ void Pipeline::Forget(FlowId id) {
   if (flow == nullptr) return;
   if (flow->wanted && flow->match.table != Table::kGuard) --wanted_;
   if (flow->held) ledger_.Close(*flow->held);
-  const std::vector<FlowId> freed = IsRouted(flow->match) ? targets_.Remove(*flow) : std::vector<FlowId>{};
+  std::vector<FlowId> freed = IsRouted(flow->match) ? targets_.Remove(*flow) : std::vector<FlowId>{};
+  if (moving_.Doubts(*flow)) std::ranges::copy(moving_.Clear(*flow), std::back_inserter(freed));
   table_.Erase(id);
   for (const FlowId other : freed) Settle(other);
 }
@@ -221,6 +225,8 @@ void Pipeline::OnAnswer(const Answer& answer, TimePoint now) {
   } else if ((flow = answer.bridged ? ReshapeBridged(answer, now) : Reshape(answer, now)) != nullptr) {
     Apply(*flow, port->second, answer, now);
   }
+  if ((flow = table_.Find(question.flow)) != nullptr) flow->doubted = false;
+  EndDoubt(question.flow);
   ledger_.Close(question.epoch);
   cause_ = ledger_.now();
 }
@@ -393,7 +399,7 @@ std::optional<Operation> Pipeline::Issue(FlowId id, Epoch epoch, TimePoint now) 
   Flow* flow = table_.Find(id);
   if (flow != nullptr) flow->queued = false;
   const bool idle = flow == nullptr || (flow->wanted == flow->installed && !flow->doubtful);
-  if (idle || (flow->wanted && !flow->installed && targets_.Blocks(*flow))) {
+  if (idle || (flow->wanted && !flow->installed && MustWait(*flow))) {
     cause_ = epoch;
     Settle(id);
     ledger_.Close(epoch);
@@ -443,6 +449,7 @@ void Pipeline::OnOutcome(const Outcome& outcome, TimePoint now) {
     }
     if (flow->match.table == Table::kGuard) OnGuard(flow->match.port);
     if (!outcome.error || !removal) Settle(outcome.flow);  // a removal that failed waits for OnTick
+    EndDoubt(outcome.flow);
   }
   ledger_.Close(operation.epoch);
   cause_ = ledger_.now();

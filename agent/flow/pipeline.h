@@ -39,6 +39,7 @@
 #include "agent/flow/events.h"
 #include "agent/flow/flow_table.h"
 #include "agent/flow/ledger.h"
+#include "agent/flow/moving_stations.h"
 #include "agent/flow/port.h"
 #include "agent/flow/source_table.h"
 #include "agent/flow/targets.h"
@@ -193,6 +194,7 @@ class Pipeline {
   void Unwant(Flow& flow);                                 // the hardware should hold nothing
   void Leave(Flow& flow);                                  // ... and then the flow is forgotten
   void Settle(FlowId id);                                  // queue an operation if wanted and installed differ
+  bool MustWait(const Flow& flow);                         // its add, for entries that are on their way out
   void Queue(Flow& flow, Epoch epoch);
   std::optional<Operation> Issue(FlowId id, Epoch epoch, TimePoint now);
   void Forget(FlowId id);
@@ -220,6 +222,8 @@ class Pipeline {
   void RevokeSources(const Change& change);
   void MarkDirty(Flow& flow);
   void MarkDirtyToAsk(Flow& flow);
+  [[nodiscard]] static bool IsSenderInHardware(const Flow& flow);
+  void EndDoubt(FlowId id);
   // pipeline_ports.cc
   void EnsureGuards(PortState& state, TimePoint now);
   void EnsureGuards(PortState& state, const Lane& lane, std::vector<FlowId>& standing, TimePoint now);
@@ -242,6 +246,7 @@ class Pipeline {
   SourceTable sources_;
   std::unordered_map<std::uint32_t, PortState> ports_;
   Targets targets_;
+  MovingStations moving_;
   Ledger ledger_;
   Epoch cause_ = 0;         // of what is being worked on
   std::size_t wanted_ = 0;  // flows with a wanted rule, guards not counted

@@ -18,9 +18,29 @@ bool LeadsToRouting(const Flow& flow) {
 
 void Pipeline::OnChange(const Change& change, TimePoint /*now*/) {
   RevokeSources(change);
-  for (const FlowId id : table_.Affected(change)) {
+  const std::vector<FlowId> affected = table_.Affected(change);
+  for (const FlowId id : affected) {
     if (Flow* flow = table_.Find(id)) MarkDirty(*flow);
   }
+  if (!std::holds_alternative<StationChanged>(change)) return;
+  for (const FlowId id : affected) {
+    Flow* flow = table_.Find(id);
+    if (flow == nullptr || !IsSenderInHardware(*flow) || (!flow->dirty && !flow->leaving)) continue;
+    flow->doubted = flow->dirty;
+    moving_.Doubt(*flow);
+  }
+}
+
+bool Pipeline::IsSenderInHardware(const Flow& flow) {
+  return VouchesForSender(flow.match.table) && (flow.installed || flow.in_flight);
+}
+
+// What is known of a sender that was doubted: it is where it was, or its entry is gone, or cannot be removed just now.
+void Pipeline::EndDoubt(FlowId id) {
+  const Flow* flow = table_.Find(id);
+  if (flow == nullptr || !moving_.Doubts(*flow) || flow->doubted || flow->dirty || flow->queued || flow->in_flight)
+    return;
+  for (const FlowId waiting : moving_.Clear(*flow)) Settle(waiting);
 }
 
 // Where a port checks sources, whether one is valid depends on routes, and these may vanish with a link or a nexthop

@@ -36,7 +36,10 @@ void Pipeline::SetPort(const Port& port, TimePoint now) {
   state.port = port;
   if (!port.offload) {
     for (const FlowId id : table_.OnPort(port.ifindex)) {
-      if (Flow* flow = table_.Find(id)) Leave(*flow);
+      Flow* flow = table_.Find(id);
+      if (flow == nullptr) continue;
+      if (IsSenderInHardware(*flow)) moving_.Doubt(*flow);
+      Leave(*flow);
     }
     CountGuards(state);
     return;

@@ -345,14 +345,14 @@ def the_driver_holds_rtnl(lab, rng):
     lab.route(NET, TOR)
 
 
-# ---- other people's hands
+# ---- other people's hands, which may come too late for what the agent takes out at the same time (check=False)
 
 
 @fault("hands", untold=True)
 def entries_are_deleted(lab, rng):
     for entry in some(rng, filters(lab, "pf0vf0"), 10):
         lab.tc(f"filter del dev pf0vf0 ingress protocol {entry['protocol']} chain 2 pref {entry['pref']} "
-               f"handle {entry['options']['handle']} flower")  # fmt: skip
+               f"handle {entry['options']['handle']} flower", check=False)  # fmt: skip
     yield
 
 
@@ -360,14 +360,14 @@ def entries_are_deleted(lab, rng):
 def a_priority_is_deleted(lab, rng):
     port = rng.choice(["p0", "pf0vf0"])
     for entry in some(rng, filters(lab, port), 1):
-        lab.tc(f"filter del dev {port} ingress chain 2 pref {entry['pref']}")
+        lab.tc(f"filter del dev {port} ingress chain 2 pref {entry['pref']}", check=False)
     yield
 
 
 @fault("hands", untold=True)
 def a_chain_is_deleted(lab, rng):
     port = rng.choice(["p0", "pf0vf0"])
-    lab.tc(f"chain del dev {port} ingress chain {rng.choice([1, 2])}", check=False)  # hardware may be empty just now
+    lab.tc(f"chain del dev {port} ingress chain {rng.choice([1, 2])}", check=False)
     yield
 
 
@@ -395,7 +395,7 @@ def an_entry_is_changed(lab, rng):
         lab.tc(f"filter replace dev pf0vf0 ingress protocol ip chain 2 pref {entry['pref']} handle {options['handle']} "
                f"flower skip_sw dst_ip {options['keys']['dst_ip']} action pedit ex munge eth dst set {lab.macs[SECOND]} "
                f"munge eth src set {read('/sys/class/net/p0/address').strip()} munge ip ttl dec pipe action csum ip4h pipe "
-               f"action mirred egress redirect dev p0 cookie {cookie}")  # fmt: skip
+               f"action mirred egress redirect dev p0 cookie {cookie}", check=False)  # fmt: skip
     yield
 
 
@@ -419,7 +419,7 @@ def flood(lab, rng):
 
 
 def some(rng, items, count):
-    """As many of them, or all if they are fewer: hardware may be empty just now."""
+    """As many of them, or all if they are fewer."""
     return rng.sample(items, min(count, len(items)))
 
 

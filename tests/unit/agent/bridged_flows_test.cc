@@ -183,5 +183,107 @@ TEST_F(BridgedFlows, AnAuditAsksAboutThem) {
   EXPECT_EQ(asked, 2u) << "the station's entry and the sender's";
 }
 
+// A station that has moved is accepted at its new port, and sent to there, only when its entry at the old one is out of
+// hardware.
+class AStationThatMoves : public BridgedFlows {
+ protected:
+  AStationThatMoves() {
+    world.SetPort(World::kOtherPod, kOtherRouterMac, [](Port& port) { port.lanes[0].bridged = true; });
+    world.bridged_to[kThirdMac] = World::kUplink;
+    SendTo(kOtherMac);
+    world.paused = true;
+    world.log.clear();
+  }
+  void Move() {
+    world.stations = {kStranger};
+    Learned(World::kPodMac);
+  }
+  void SendFromTheNewPort(const MacAddress& from = World::kPodMac) {
+    Miss miss = world.MissTo(World::kServer);
+    miss.port = World::kOtherPod;
+    miss.source_mac = from;
+    miss.destination_mac = kThirdMac;
+    world.pipeline.OnMiss(miss, world.now);
+    world.Run();
+  }
+  std::size_t SendersAt(std::uint32_t port) const {
+    return static_cast<std::size_t>(std::ranges::count_if(world.hardware, [&](const auto& entry) {
+      return entry.second.rule.match.port == port && entry.second.rule.match.table == Table::kL2Source;
+    }));
+  }
+
+  inline static const MacAddress kOtherRouterMac{{0x02, 0, 0, 0, 0, 0x08}};
+  inline static const MacAddress kThirdMac{{0x0a, 0, 0, 0, 0, 0x55}};
+};
+
+TEST_F(AStationThatMoves, LeavesItsOldPortFirst) {
+  Move();
+  SendFromTheNewPort();
+  world.Program();
+  EXPECT_EQ(SendersAt(World::kPod), 0u);
+  EXPECT_EQ(SendersAt(World::kOtherPod), 0u) << "that was not acknowledged yet when this batch was made";
+  world.Program();
+  EXPECT_EQ(SendersAt(World::kOtherPod), 1u);
+}
+
+TEST_F(AStationThatMoves, AndThatIsKnownBeforeTheKernelHasBeenAsked) {
+  world.stations = {kStranger};
+  world.pipeline.OnChange(StationChanged{{World::kBridge, 0, World::kPodMac}}, world.now);
+  std::vector<Question> questions = world.pipeline.TakeQuestions(64, world.now);
+  SendFromTheNewPort();
+  world.Program();
+  EXPECT_EQ(SendersAt(World::kOtherPod), 0u);
+  EXPECT_FALSE(world.pipeline.settled());
+  for (const Answer& answer : world.AnswersTo(questions)) world.pipeline.OnAnswer(answer, world.now);
+  world.Program();
+  EXPECT_EQ(SendersAt(World::kPod), 0u);
+  EXPECT_EQ(SendersAt(World::kOtherPod), 0u);
+  world.Program();
+  EXPECT_EQ(SendersAt(World::kOtherPod), 1u);
+}
+
+TEST_F(AStationThatMoves, IfItHasNotMovedAfterAllNothingWaits) {
+  Learned(World::kPodMac);
+  SendFromTheNewPort();
+  world.Program();
+  EXPECT_EQ(SendersAt(World::kPod), 1u);
+  EXPECT_EQ(SendersAt(World::kOtherPod), 1u);
+}
+
+TEST_F(AStationThatMoves, OthersDoNotWaitForIt) {
+  Move();
+  SendFromTheNewPort(kStranger);
+  world.Program();
+  EXPECT_EQ(SendersAt(World::kOtherPod), 1u);
+}
+
+TEST_F(AStationThatMoves, ARemovalThatIsRefusedIsNotWaitedFor) {
+  Move();
+  SendFromTheNewPort();
+  world.removal_refusal = Error{EIO, "remove"};
+  world.Program();
+  world.Program();
+  EXPECT_EQ(SendersAt(World::kPod), 1u);
+  EXPECT_EQ(SendersAt(World::kOtherPod), 1u);
+}
+
+TEST_F(AStationThatMoves, LeavesAPortThatIsNoLongerOursFirst) {
+  SetPort([](Port& port) { port.offload = false; });
+  SendFromTheNewPort();
+  world.Program();
+  EXPECT_EQ(SendersAt(World::kPod), 0u);
+  EXPECT_EQ(SendersAt(World::kOtherPod), 0u);
+  world.Program();
+  EXPECT_EQ(SendersAt(World::kOtherPod), 1u);
+}
+
+TEST_F(AStationThatMoves, APortThatIsGoneHoldsNothingUp) {
+  Move();
+  SendFromTheNewPort();
+  world.pipeline.RemovePort(World::kPod);
+  world.Program();
+  EXPECT_EQ(SendersAt(World::kOtherPod), 1u);
+}
+
 }  // namespace
 }  // namespace dpuflow::flow
