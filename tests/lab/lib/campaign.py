@@ -20,6 +20,7 @@ import difflib
 import json
 import random
 import signal
+import statistics
 import sys
 import time
 
@@ -66,6 +67,8 @@ class Campaign:
     def __init__(self, lab, alone):
         self.lab = lab
         self.alone = alone  # packets that the kernel alone loses, by number of the fault
+        self.clean_after = []  # seconds
+        self.sent = self.lost = 0
 
     def settle(self):
         """Neighbours are found, and where there is an agent, flows come to hardware."""
@@ -81,6 +84,7 @@ class Campaign:
             except Failure as failure:
                 print(f"  FAILED  {event.number}, {event.name}: {failure}", flush=True)
                 return 1
+        self.tell(events)
         return 0
 
     def suffer(self, event):
@@ -97,7 +101,11 @@ class Campaign:
         self.back_in_hardware()
         back = time.monotonic() - over
         reports = self.lab.stop_streams()
+        self.clean_after.append(clean)
         self.judge(event, reports, f"clean after {clean * 1000:5.0f} ms, in hardware after {back * 1000:5.0f}")
+
+    def tell(self, events):
+        """Nothing more of the kernel."""
 
     def mend(self, event):
         """Nothing to do for the kernel."""
@@ -148,12 +156,23 @@ class OffloadCampaign(Campaign):
         lost = sum(report.lost for report in reports.values())
         alone = self.alone.get(str(event.number), "-")
         sent = sum(report.sent for report in reports.values())
+        self.lost += lost
+        self.sent += sent
         print(f"    {event.number:3} lost {lost:4} (alone {alone:>4}) of {sent:5}, {times}: {event.name}", flush=True)
         self.interrupted_as_allowed(event, reports)
         before = self.forwarded()
         self.delivered_and_untouched()
         if self.forwarded() - before < PROBES * sum(stream.flows for stream in STREAMS):
             raise Failure("packets do not all go through hardware")
+
+    def tell(self, events):
+        kinds = {fault.name for event in events for fault in event.faults}
+        slowest, median = max(self.clean_after), statistics.median(self.clean_after)
+        print(
+            f"  ok      {len(events)} times, faults of {len(kinds)} kinds: {self.lost} packets of {self.sent} lost (the kernel "
+            f"alone: {sum(self.alone.values())}), none duplicated or misdelivered; verify is clean after {median:.1f} s "
+            f"(median), {slowest:.1f} s at most"
+        )
 
     def forwarded(self):
         return sum(self.lab.counted(port, "forwarded") for port in {stream.port for stream in STREAMS})
