@@ -25,7 +25,7 @@ class Fault:
         self.happen = happen
         self.touches = touches  # two that touch the same cannot happen at once
         self.alone = alone  # it happens to the kernel as well
-        self.interrupts = interrupts  # the streams that the kernel alone interrupts, once
+        self.interrupts = interrupts  # the streams that the kernel alone may interrupt, once
         self.untold = untold  # nobody tells the agent of it, so that only its audit, or a packet, can find it
 
 
