@@ -138,11 +138,21 @@ bool PortManager::IsAwaited(const std::pair<const std::uint32_t, PortSlot>& entr
   return entry.second.state == PortSlot::State::kPreparing && !standing_.contains(entry.first);
 }
 
+void PortManager::NoteReached(const flow::Rule& standing) {
+  const auto* routed = std::get_if<flow::RouteTo>(&standing.action);
+  const auto* bridged = std::get_if<flow::BridgeTo>(&standing.action);
+  if (routed == nullptr && bridged == nullptr) return;
+  const auto from = slots_.find(standing.match.port);
+  const auto to = slots_.find(routed != nullptr ? routed->adjacency.egress : bridged->egress);
+  if (from != slots_.end() && to != slots_.end()) reach_.OnStanding(KindOf(from->second), KindOf(to->second));
+}
+
 void PortManager::TakeOver(flow::TimePoint now) {
   if (standing_.empty() || std::ranges::any_of(slots_, [this](const auto& entry) { return IsAwaited(entry); })) return;
   std::vector<offload::Expected> entries;
   for (const auto& [port, report] : standing_)
     entries.insert(entries.end(), report.standing.begin(), report.standing.end());
+  for (const offload::Expected& entry : entries) NoteReached(entry.rule);
   const EarlierPackets packets(entries, topology_, listener_.Neighbours());
   for (const auto& [port, report] : std::exchange(standing_, {})) {
     const auto found = slots_.find(port);

@@ -109,6 +109,7 @@ class PortManager {
   void TakeOver(flow::TimePoint now);
   [[nodiscard]] bool IsAwaited(const std::pair<const std::uint32_t, PortSlot>& entry) const;
   void TryReach(flow::TimePoint now);
+  void NoteReached(const flow::Rule& standing);
   void TellPipeline(const PortSlot& slot, flow::TimePoint now);
   [[nodiscard]] bool KernelChecksSources(const kernel::LaneView& view) const;
   [[nodiscard]] flow::Lane LaneOf(const PortSlot& slot, const kernel::LaneView& view) const;

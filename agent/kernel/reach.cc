@@ -47,6 +47,12 @@ bool Reach::OnTried(const Trial& trial, const std::optional<Result<void>>& verdi
   return changed;
 }
 
+void Reach::OnStanding(const PortKind& from, const PortKind& to) {
+  if (from.eswitch == to.eswitch) return;
+  std::optional<bool>& reached = pairs_[{from, to}].reached;
+  if (!reached) reached = true;
+}
+
 void Reach::TryAgain() {
   for (auto& [kinds, pair] : pairs_) pair.due = true;
 }

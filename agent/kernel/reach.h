@@ -47,6 +47,8 @@ class Reach {
   // A trial has ended. `verdict`: an error holds the driver's words; nothing when the trial says nothing (a port that went,
   // a full table), and is to be repeated. Returns whether what was known has changed.
   bool OnTried(const Trial& trial, const std::optional<Result<void>>& verdict, flow::TimePoint now);
+  // An entry of an earlier run stands between ports of these kinds. That counts until a trial tells.
+  void OnStanding(const PortKind& from, const PortKind& to);
   // The NIC may have another mode: everything is tried again. What is known counts until then.
   void TryAgain();
 

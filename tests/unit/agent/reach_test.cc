@@ -77,5 +77,18 @@ TEST(Reach, ModesThatChangeDuringATrialAreTriedAfterIt) {
   EXPECT_EQ(reach.TakeTrials({{3, kVf1}, {11, kUplink2}}, kNow), (Trials{{3, 11}}));
 }
 
+TEST(Reach, WhatStandsInHardwareIsReachedUntilATrialSaysOtherwise) {
+  Reach reach;
+  reach.OnStanding(kVf1, kUplink2);
+  EXPECT_FALSE(reach.Obstacle(kVf1, kUplink2, "p1"));
+  EXPECT_TRUE(reach.Obstacle(kUplink1, kUplink2, "p1"));
+  EXPECT_EQ(reach.TakeTrials({{3, kVf1}, {11, kUplink2}}, kNow), (Trials{{3, 11}, {11, 3}}))
+      << "it is tried all the same";
+  EXPECT_TRUE(reach.OnTried({3, 11}, Refusal(), kNow));
+  EXPECT_TRUE(reach.Obstacle(kVf1, kUplink2, "p1"));
+  reach.OnStanding(kVf1, kUplink2);
+  EXPECT_TRUE(reach.Obstacle(kVf1, kUplink2, "p1")) << "what was tried is known better";
+}
+
 }  // namespace
 }  // namespace dpuflow::kernel
