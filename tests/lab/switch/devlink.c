@@ -54,7 +54,7 @@ static int labnic_mode_set(struct devlink *devlink, u16 mode, struct netlink_ext
 		if (!rep)
 			continue;
 		labnic_devlink_show_switch(nic->ports[i]);
-		netdev_state_change(rep);
+		netdev_features_change(rep);	/* also told of a netdev that is down */
 	}
 	rtnl_unlock();
 	return 0;
