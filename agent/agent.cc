@@ -450,10 +450,11 @@ void Agent::PortSwitched(const PortSlot& slot) {
   pipeline_.OnChange(flow::LinkChanged{ifindex}, flow::Clock::now());
 }
 
-void Agent::PortLeft(std::uint32_t ifindex) {
+void Agent::PortLeft(const PortSlot& slot) {
+  const std::string& name = slot.info.link.name;
   TellClassifierOfLanes();
-  log::Info({{"PORT", tables_.links.Name(ifindex)}}, "{} no longer takes part", tables_.links.Name(ifindex));
-  pipeline_.OnChange(flow::LinkChanged{ifindex}, flow::Clock::now());
+  log::Info({{"PORT", name}}, "{} no longer takes part", name);
+  pipeline_.OnChange(flow::LinkChanged{slot.info.link.ifindex}, flow::Clock::now());
 }
 
 void Agent::PortRefused(const PortSlot& slot) {

@@ -142,7 +142,7 @@ class Agent final : private PortListener, private AuditHost {
   [[nodiscard]] std::vector<IpPrefix> MartiansOf(std::uint32_t l3_ifindex) const override;
   [[nodiscard]] const kernel::NeighMirror& Neighbours() const override { return tables_.neighs; }
   void PortReady(std::uint32_t ifindex) override;
-  void PortLeft(std::uint32_t ifindex) override;
+  void PortLeft(const PortSlot& slot) override;
   void PortRefused(const PortSlot& slot) override;
   void PortSwitched(const PortSlot& slot) override;
   [[nodiscard]] std::vector<std::uint32_t> PortsToAudit() const override;

@@ -168,6 +168,9 @@ void Auditor::OnTables(const AuditedTables& tables, TimePoint now) {
 void Auditor::ReadBack(Token token, Run& run) {
   const std::uint32_t port = run.ports.front();
   run.ports.pop_front();
+  // One that has left since the run began is released, and what is missing there must not come back.
+  const std::vector<std::uint32_t> in_service = host_.PortsToAudit();
+  if (std::ranges::find(in_service, port) == in_service.end()) return;
   run.reading = host_.Now();
   std::vector<offload::Expected> expected;
   for (const flow::FlowId id : pipeline_.Standing(port)) {

@@ -68,7 +68,7 @@ class AuditHost {
  public:
   virtual ~AuditHost() = default;
   [[nodiscard]] virtual flow::TimePoint Now() const = 0;
-  [[nodiscard]] virtual std::vector<std::uint32_t> PortsToAudit() const = 0;
+  [[nodiscard]] virtual std::vector<std::uint32_t> PortsToAudit() const = 0;  // in service now
   // Has the tables that are mirrored read once more; OnTables of the auditor is told, with this id or a later one.
   virtual void ReadTables(std::uint64_t id) = 0;
   [[nodiscard]] virtual std::vector<flow::Answer> Ask(std::span<const flow::Question> questions) = 0;

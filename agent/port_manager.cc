@@ -44,7 +44,7 @@ void PortManager::Leave(std::uint32_t ifindex, PortSlot& slot) {
   const auto before = std::exchange(slot.state, PortSlot::State::kReleasing);
   standing_.erase(ifindex);
   if (before == PortSlot::State::kReady) {
-    listener_.PortLeft(ifindex);
+    listener_.PortLeft(slot);
     pipeline_.RemovePort(ifindex);
   }
   leaving_.emplace(ifindex, false);

@@ -54,7 +54,7 @@ class PortListener {
   [[nodiscard]] virtual std::vector<IpPrefix> MartiansOf(std::uint32_t l3_ifindex) const = 0;
   [[nodiscard]] virtual const kernel::NeighMirror& Neighbours() const = 0;
   virtual void PortReady(std::uint32_t ifindex) = 0;
-  virtual void PortLeft(std::uint32_t ifindex) = 0;
+  virtual void PortLeft(const PortSlot& slot) = 0;      // its netdev may be gone
   virtual void PortRefused(const PortSlot& slot) = 0;   // to be logged
   virtual void PortSwitched(const PortSlot& slot) = 0;  // its offload, on or off
 };

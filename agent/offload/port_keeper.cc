@@ -110,7 +110,7 @@ void PortKeeper::TakeKeptLinks() {
   }
 }
 
-tl::expected<Footing, PortKeeper::Refusal> PortKeeper::FindFooting(std::uint32_t port, const std::string& name) {
+tl::expected<void, PortKeeper::Refusal> PortKeeper::EnsureFooting(std::uint32_t port, const std::string& name) {
   MessageBuffer request;
   netlink::AppendQdiscDump(request, socket_.NextSeq());
   const auto qdiscs = socket_.Collect(request, "list qdiscs", netlink::ParseQdisc);
@@ -121,35 +121,33 @@ tl::expected<Footing, PortKeeper::Refusal> PortKeeper::FindFooting(std::uint32_t
       return Refuse(fmt::format("its ingress uses the shared block {}", qdisc.ingress_block),
                     fmt::format("tc qdisc del dev {} {}", name, qdisc.kind));
     }
-    return Footing{};
+    return {};
   }
   if (auto added = AddClsact(socket_, port); !added) {
     return Refuse(ToString(added.error()), fmt::format("tc qdisc add dev {} clsact", name));
   }
-  return Footing{.made_clsact = true};
+  return {};
 }
 
 tl::expected<PortKeeper::Prepared, PortKeeper::Refusal> PortKeeper::Prepare(std::uint32_t port, const std::string& name,
                                                                             std::uint32_t peer) {
-  auto footing = FindFooting(port, name);
-  if (!footing) return tl::make_unexpected(footing.error());
+  if (auto footing = EnsureFooting(port, name); !footing) return tl::make_unexpected(footing.error());
   const auto give_up = [&](Refusal refusal) {
-    (void)Release(port, *footing);
+    (void)Release(port);
     return tl::make_unexpected(std::move(refusal));
   };
   auto standing = TakeOver(port);
   if (!standing) return give_up({ToString(standing.error()), fmt::format("tc filter show dev {} ingress", name)});
-  if (const auto form = FormOf(*standing)) {
-    footing->form = *form;
-  } else if (const auto tried = Probe(port, name, peer)) {
-    footing->form = *tried;
-  } else {
-    return give_up(tried.error());
+  auto form = FormOf(*standing);
+  if (!form) {
+    const auto tried = Probe(port, name, peer);
+    if (!tried) return give_up(tried.error());
+    form = *tried;
   }
-  if (auto attached = AttachClassifier(port, footing->form); !attached) {
+  if (auto attached = AttachClassifier(port, *form); !attached) {
     return give_up({ToString(attached.error()), fmt::format("tc filter show dev {} ingress", name)});
   }
-  return Prepared{*footing, std::move(*standing)};
+  return Prepared{*form, std::move(*standing)};
 }
 
 Result<std::vector<Expected>> PortKeeper::TakeOver(std::uint32_t port) {
@@ -319,9 +317,9 @@ Result<void> PortKeeper::RemoveStray(const netlink::FilterId& id) {
   return !deleted && IsGone(deleted.error()) ? Result<void>{} : deleted;
 }
 
-Result<void> PortKeeper::Release(std::uint32_t port, const Footing& footing) {
+Result<void> PortKeeper::Release(std::uint32_t port) {
   Detach(port);
-  const auto removed = RemoveOurs(socket_, port, footing.made_clsact);
+  const auto removed = RemoveOurs(socket_, port);
   return removed ? Result<void>{} : tl::make_unexpected(removed.error());
 }
 

@@ -26,14 +26,6 @@
 
 namespace dpuflow::offload {
 
-// The qdisc that the filters of a port hang on: clsact, or a plain `ingress`, where ffff:fff2 leads to the same filters.
-struct Footing {
-  bool made_clsact = false;  // by this process, so it goes with the last of our things
-  flow::Form form = flow::Form::kChained;
-
-  bool operator==(const Footing&) const = default;
-};
-
 class PortKeeper {
  public:
   // `program` is the classifier's descriptor, borrowed. Before there are threads.
@@ -45,7 +37,7 @@ class PortKeeper {
     std::string hint;
   };
   struct Prepared {
-    Footing footing;
+    flow::Form form = flow::Form::kChained;
     std::vector<Expected> standing;  // entries of an earlier run, in this form and in hardware
   };
   // `peer` as Backend::Prepare has it.
@@ -53,8 +45,8 @@ class PortKeeper {
 
   Result<void> TryRoute(std::uint32_t port, flow::Form form, std::uint32_t peer);  // as Backend::TryRoute
 
-  // Entries, classifier, and a clsact that we made unless something foreign stands on it. A port that is gone is done.
-  Result<void> Release(std::uint32_t port, const Footing& footing);
+  // Entries, classifier, and a clsact of ours unless something foreign stands on it. A port that is gone is done.
+  Result<void> Release(std::uint32_t port);
 
   Result<std::vector<flow::Sample>> ReadCounters(std::uint32_t port);
 
@@ -66,7 +58,8 @@ class PortKeeper {
  private:
   PortKeeper(netlink::Socket socket, int program) : socket_(std::move(socket)), program_(program) {}
   void TakeKeptLinks();
-  tl::expected<Footing, Refusal> FindFooting(std::uint32_t port, const std::string& name);
+  // A qdisc that the filters of the port can hang on: clsact, or a plain `ingress`, where ffff:fff2 leads to the same filters.
+  tl::expected<void, Refusal> EnsureFooting(std::uint32_t port, const std::string& name);
   // The form in which the port's driver takes entries.
   tl::expected<flow::Form, Refusal> Probe(std::uint32_t port, const std::string& name, std::uint32_t peer);
   Result<void> TryJumps(std::uint32_t port, const std::string& name);

@@ -115,14 +115,14 @@ Result<void> AddClsact(netlink::Socket& socket, std::uint32_t ifindex) {
   MessageBuffer add;
   netlink::AppendClsactAdd(add, socket.NextSeq(), ifindex);
   if (auto added = socket.Transact(add, fmt::format("add clsact at ifindex {}", ifindex)); !added) return added;
-  // Without it the qdisc is as good; only who comes after a crash cannot tell whose it is.
   MessageBuffer mark;
   netlink::AppendFilterChainAdd(mark, socket.NextSeq(), ifindex, netlink::kClsactIngress, kMark);
-  (void)socket.Transact(mark, fmt::format("mark the clsact at ifindex {} as ours", ifindex));
-  return {};
+  auto marked = socket.Transact(mark, fmt::format("mark the clsact at ifindex {} as ours", ifindex));
+  if (!marked) (void)RemoveClsact(socket, ifindex);  // or it would stay for good
+  return marked;
 }
 
-Result<Removed> RemoveOurs(netlink::Socket& socket, std::uint32_t ifindex, bool made_clsact) {
+Result<Removed> RemoveOurs(netlink::Socket& socket, std::uint32_t ifindex) {
   Removed removed;
   const auto work = [&]() -> Result<void> {
     const auto entries = ListEntries(socket, ifindex);
@@ -132,7 +132,7 @@ Result<Removed> RemoveOurs(netlink::Socket& socket, std::uint32_t ifindex, bool 
     if (!classifiers) return tl::make_unexpected(classifiers.error());
     if (auto done = RemoveFilters(socket, *classifiers); !done) return done;
     removed = {entries->size(), classifiers->size(), false};
-    const auto ours = made_clsact ? Result<bool>(true) : IsOurClsact(socket, ifindex);
+    const auto ours = IsOurClsact(socket, ifindex);
     if (!ours) return tl::make_unexpected(ours.error());
     if (!*ours) return {};
     const auto clsact = RemoveClsact(socket, ifindex);

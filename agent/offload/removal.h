@@ -4,8 +4,9 @@
 // one that has ended. All of it takes rtnl. A device, qdisc or filter that is not there any more is as good as removed.
 //
 // What is ours: flower filters that carry our cookie, cls_bpf filters of our name, and a clsact that has our mark, a chain
-// without filters whose number nobody would use. The mark goes with the qdisc, and tells whoever comes later that nobody
-// else has asked for that qdisc.
+// without filters whose number nobody would use. The mark goes with the qdisc, and tells that nobody else has asked for that
+// qdisc. Nothing else tells it, least of all what this process remembers of the ifindex: another qdisc may stand there by now, on
+// another device even.
 #pragma once
 
 #include <cstddef>
@@ -40,9 +41,8 @@ Result<void> RemoveFilters(netlink::Socket& socket, const std::vector<netlink::F
 // egress for an instant, too, and drops what leaves then (qdisc_graft in net/sched/sch_api.c).
 Result<void> AddClsact(netlink::Socket& socket, std::uint32_t ifindex);
 
-// Everything of ours on the device. `made_clsact`: the clsact is ours without a mark, too. It stays where something foreign is
-// on it.
-Result<Removed> RemoveOurs(netlink::Socket& socket, std::uint32_t ifindex, bool made_clsact = false);
+// Everything of ours on the device; a clsact of ours stays where something foreign is on it.
+Result<Removed> RemoveOurs(netlink::Socket& socket, std::uint32_t ifindex);
 
 // Devices with a qdisc that filters can hang on.
 Result<std::vector<std::uint32_t>> ListDevices(netlink::Socket& socket);

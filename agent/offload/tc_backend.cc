@@ -3,7 +3,6 @@
 
 #include <cerrno>
 #include <chrono>
-#include <optional>
 #include <utility>
 
 #include "agent/daemon/thread_cpu.h"
@@ -50,10 +49,10 @@ TcBackend::~TcBackend() {
 
 // ---- the loop's side ------------------------------------------------------------------------------------------------
 
-std::optional<Footing> TcBackend::FootingOf(std::uint32_t port) const {
+flow::Form TcBackend::FormOf(std::uint32_t port) const {
   const std::lock_guard lock(mutex_);
-  const auto found = footings_.find(port);
-  return found == footings_.end() ? std::nullopt : std::optional(found->second);
+  const auto found = forms_.find(port);
+  return found == forms_.end() ? flow::Form::kChained : found->second;
 }
 
 void TcBackend::Submit(std::vector<flow::Operation>& operations) {
@@ -83,7 +82,7 @@ void TcBackend::Release(std::uint32_t port) { (void)requests_.Push(ReleaseReques
 void TcBackend::Sweep(std::uint32_t port) {
   {
     const std::lock_guard lock(mutex_);
-    if (!footings_.contains(port) || !sweeping_.insert(port).second) return;
+    if (!forms_.contains(port) || !sweeping_.insert(port).second) return;
   }
   (void)requests_.Push(SweepRequest{port});
 }
@@ -114,28 +113,25 @@ void TcBackend::Handle(const PrepareRequest& request) {
   }
   {
     const std::lock_guard lock(mutex_);
-    footings_.insert_or_assign(request.port, prepared->footing);
+    forms_.insert_or_assign(request.port, prepared->form);
   }
-  sink_(PortPrepared{request.port, {}, {}, prepared->footing.form, std::move(prepared->standing)});
+  sink_(PortPrepared{request.port, {}, {}, prepared->form, std::move(prepared->standing)});
 }
 
 void TcBackend::Handle(const TryRequest& request) {
-  const flow::Form form = FootingOf(request.port).value_or(Footing{}).form;
-  sink_(RouteTried{request.port, request.peer, keeper_.TryRoute(request.port, form, request.peer)});
+  sink_(RouteTried{request.port, request.peer, keeper_.TryRoute(request.port, FormOf(request.port), request.peer)});
 }
 
 void TcBackend::Handle(const ReleaseRequest& request) {
-  // A port without a footing may still hold what an earlier run left there.
-  const Footing footing = FootingOf(request.port).value_or(Footing{});
   Result<void> released;
   for (int attempt = 0; attempt < kReleaseAttempts; ++attempt) {
-    released = keeper_.Release(request.port, footing);
+    released = keeper_.Release(request.port);
     if (released) break;
   }
   if (!released) sink_(BackendTrouble{request.port, released.error()});
   {
     const std::lock_guard lock(mutex_);
-    footings_.erase(request.port);
+    forms_.erase(request.port);
   }
   sink_(PortReleased{request.port, released.has_value()});
 }
@@ -160,7 +156,7 @@ void TcBackend::Handle(const AuditRequest& request) {
   report.token = request.token;
   report.port = request.port;
   report.entries = request.expected.size();
-  auto differences = keeper_.Audit(request.port, FootingOf(request.port).value_or(Footing{}).form, request.expected);
+  auto differences = keeper_.Audit(request.port, FormOf(request.port), request.expected);
   if (differences) {
     report.differences = std::move(*differences);
   } else {

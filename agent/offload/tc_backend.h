@@ -78,13 +78,14 @@ class TcBackend final : public Backend {
   void Handle(const SweepRequest& request);
   void Handle(const AuditRequest& request);
   void Handle(const StrayRequest& request);
-  [[nodiscard]] std::optional<Footing> FootingOf(std::uint32_t port) const;
+  [[nodiscard]] flow::Form FormOf(std::uint32_t port) const;
 
   ReportSink sink_;
   PortKeeper keeper_;  // the keeper thread's
   mutable std::mutex mutex_;
-  std::map<std::uint32_t, Footing> footings_;  // guarded by mutex_: written by the keeper, read by the loop
-  std::set<std::uint32_t> sweeping_;           // guarded by mutex_
+  std::map<std::uint32_t, flow::Form>
+      forms_;                         // of prepared ports; guarded by mutex_: written by the keeper, read by the loop
+  std::set<std::uint32_t> sweeping_;  // guarded by mutex_
   BoundedQueue<Request> requests_;
   std::vector<std::unique_ptr<Programmer>> programmers_;
   std::thread keeper_thread_;

@@ -30,6 +30,10 @@ static inline int labnic_info_driver(struct devlink_info_req *req)
 {
 	return 0;
 }
+
+static inline void labnic_allow_reload(struct devlink *devlink)
+{
+}
 #else
 #define LABNIC_NDO_GET_DEVLINK_PORT 1
 
@@ -50,6 +54,12 @@ static inline void labnic_devlink_port_clear(struct devlink_port *dp)
 static inline int labnic_info_driver(struct devlink_info_req *req)
 {
 	return devlink_info_driver_name_put(req, "labnic");
+}
+
+/* Before the instance is registered. Later kernels need not be told that there is a reload. */
+static inline void labnic_allow_reload(struct devlink *devlink)
+{
+	devlink_set_features(devlink, DEVLINK_F_RELOAD);
 }
 #endif
 

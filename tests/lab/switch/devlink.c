@@ -2,7 +2,8 @@
 /*
  * What devlink shows of a switch: an instance, its eswitch mode, and a port per representor with the
  * flavour and numbers that a BlueField's ECPF gives them: the host is controller 1, and external. The
- * parameter esw_multiport, one for the whole card, is mlx5's.
+ * parameter esw_multiport, one for the whole card, is mlx5's. A reload takes all ports away and makes
+ * them anew.
  */
 #include "labnic.h"
 
@@ -53,7 +54,7 @@ static int labnic_mode_set(struct devlink *devlink, u16 mode, struct netlink_ext
 		if (!rep)
 			continue;
 		labnic_devlink_show_switch(nic->ports[i]);
-		netdev_state_change(rep);
+		netdev_features_change(rep);	/* also told of a netdev that is down */
 	}
 	rtnl_unlock();
 	return 0;
@@ -65,10 +66,59 @@ static int labnic_info_get(struct devlink *devlink, struct devlink_info_req *req
 	return labnic_info_driver(req);
 }
 
+/*
+ * `devlink dev reload`, which mlx5 refuses in multiport mode. All ports go, with their netdevs and rules.
+ * The mode of the eswitch stays.
+ */
+static int labnic_reload_down(struct devlink *devlink, bool netns_change, enum devlink_reload_action action,
+			      enum devlink_reload_limit limit, struct netlink_ext_ack *extack)
+{
+	struct labnic *nic = devlink_priv(devlink);
+	int i;
+
+	if (labnic_multiport) {
+		labnic_refuse(extack, "reload is unsupported in Lag mode");
+		return -EOPNOTSUPP;
+	}
+	if (netns_change) {
+		NL_SET_ERR_MSG(extack, "labnic: stays in the first network namespace");
+		return -EOPNOTSUPP;
+	}
+	for (i = LABNIC_MAX_PORTS - 1; i >= 0; i--) {
+		if (!labnic_port_present(nic->ports[i]))
+			continue;
+		labnic_port_del(nic->ports[i]);
+		__set_bit(i, nic->away);
+	}
+	return 0;
+}
+
+/* The ports that went come anew. Those that did not, for want of memory, come with the next reload. */
+static int labnic_reload_up(struct devlink *devlink, enum devlink_reload_action action,
+			    enum devlink_reload_limit limit, u32 *actions_performed,
+			    struct netlink_ext_ack *extack)
+{
+	struct labnic *nic = devlink_priv(devlink);
+	int err, i;
+
+	*actions_performed = BIT(action);
+	for_each_set_bit(i, nic->away, LABNIC_MAX_PORTS) {
+		/* Somebody may have added it while it was away. */
+		err = labnic_port_present(nic->ports[i]) ? 0 : labnic_port_add(nic->ports[i]);
+		if (err)
+			return err;
+		__clear_bit(i, nic->away);
+	}
+	return 0;
+}
+
 static const struct devlink_ops labnic_devlink_ops = {
 	.eswitch_mode_get = labnic_mode_get,
 	.eswitch_mode_set = labnic_mode_set,
 	.info_get = labnic_info_get,
+	.reload_actions = BIT(DEVLINK_RELOAD_ACTION_DRIVER_REINIT),
+	.reload_down = labnic_reload_down,
+	.reload_up = labnic_reload_up,
 };
 
 /* ---- esw_multiport ---- */
@@ -105,9 +155,11 @@ int labnic_devlink_register(struct labnic *nic)
 {
 	int err = devlink_params_register(nic->devlink, labnic_params, ARRAY_SIZE(labnic_params));
 
-	if (!err)
-		devlink_register(nic->devlink);
-	return err;
+	if (err)
+		return err;
+	labnic_allow_reload(nic->devlink);
+	devlink_register(nic->devlink);
+	return 0;
 }
 
 void labnic_devlink_unregister(struct labnic *nic)

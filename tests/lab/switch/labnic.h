@@ -33,6 +33,7 @@
 #define LABNIC_H
 
 #include <linux/atomic.h>
+#include <linux/bitmap.h>
 #include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
 #include <linux/netdevice.h>
@@ -349,6 +350,7 @@ struct labnic {
 	struct devlink *devlink;
 	struct device *parent;
 	struct labnic_port *ports[LABNIC_MAX_PORTS];
+	DECLARE_BITMAP(away, LABNIC_MAX_PORTS);	/* whom a reload brings back; devlink instance lock */
 	bool legacy;			/* eswitch mode; devlink instance lock and READ_ONCE */
 	struct netdev_phys_item_id switch_id;
 

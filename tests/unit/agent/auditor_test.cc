@@ -126,10 +126,11 @@ class AuditorTest : public testing::Test, private AuditHost {
   bool comes_into_step_ = true;
   std::chrono::nanoseconds cpu_{};
   std::size_t asked_ = 0;
+  std::vector<std::uint32_t> ports_{World::kPod, World::kUplink};
   Auditor auditor_{{60s, 2}, world_.pipeline, backend_, *this, registry_};
 
  private:
-  std::vector<std::uint32_t> PortsToAudit() const override { return {World::kPod, World::kUplink}; }
+  std::vector<std::uint32_t> PortsToAudit() const override { return ports_; }
   void ReadTables(std::uint64_t id) override { tables_wanted_ = id; }
   std::vector<flow::Answer> Ask(std::span<const flow::Question> questions) override {
     EXPECT_EQ(tables_wanted_, 0u) << "answers go by the tables";
@@ -158,6 +159,21 @@ TEST_F(AuditorTest, ADamagedActionIsReplacedInPlace) {
   EXPECT_EQ(report.differences[0].port, World::kPod);
   ASSERT_EQ(world_.log.size(), 1u);
   EXPECT_EQ(world_.log[0].kind, flow::Operation::Kind::kReplace);
+}
+
+TEST_F(AuditorTest, APortThatLeavesWhileARoundIsUnderWayIsNotReadBack) {
+  std::optional<AuditReport> ended;
+  auditor_.Verify([&](const AuditReport& report) { ended = report; });
+  auditor_.Advance(world_.now);  // asks for the tables
+  ports_ = {World::kUplink};
+  GiveTables();
+  for (int turn = 0; turn < 10; ++turn) {
+    auditor_.Advance(world_.now);
+    for (const FakeBackend::Request& request : backend_.requests) EXPECT_EQ(request.port, World::kUplink);
+    AnswerRequests();
+  }
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->incomplete, "");
 }
 
 // ---- packets that should not come up ----------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ class NobodyListens final : public PortListener {
   [[nodiscard]] std::vector<IpPrefix> MartiansOf(std::uint32_t /*ifindex*/) const override { return {}; }
   [[nodiscard]] const kernel::NeighMirror& Neighbours() const override { return neighs_; }
   void PortReady(std::uint32_t /*ifindex*/) override {}
-  void PortLeft(std::uint32_t /*ifindex*/) override {}
+  void PortLeft(const PortSlot& /*slot*/) override {}
   void PortRefused(const PortSlot& /*slot*/) override {}
   void PortSwitched(const PortSlot& /*slot*/) override {}
 

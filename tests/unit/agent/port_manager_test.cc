@@ -60,8 +60,8 @@ class FakeListener final : public PortListener {
   void PortReady(std::uint32_t ifindex) override {
     EXPECT_TRUE(taking_part.insert(ifindex).second) << ifindex << " takes part already";
   }
-  void PortLeft(std::uint32_t ifindex) override {
-    EXPECT_EQ(taking_part.erase(ifindex), 1u) << ifindex << " did not take part";
+  void PortLeft(const PortSlot& slot) override {
+    EXPECT_EQ(taking_part.erase(slot.info.link.ifindex), 1u) << slot.info.link.name << " did not take part";
   }
   void PortSwitched(const PortSlot& slot) override { switched[slot.info.link.name] = slot.offload; }
   void PortRefused(const PortSlot& slot) override { refused.push_back(slot.info.link.name + ": " + slot.refusal); }
