@@ -2,20 +2,38 @@
 #include "agent/flow/moving_stations.h"
 
 #include <array>
+#include <iterator>
 
 namespace dpuflow::flow {
 
 void MovingStations::Doubt(const Flow& entry) { stations_[entry.match.source_mac].doubted.insert(entry.id); }
 
+void MovingStations::DoubtUntilReleased(const Flow& entry) {
+  stations_[entry.match.source_mac].ports.insert(entry.match.port);
+}
+
 std::vector<FlowId> MovingStations::Clear(const Flow& entry) {
+  std::vector<FlowId> freed;
   const auto found = stations_.find(entry.match.source_mac);
-  if (found == stations_.end()) return {};
-  Station& station = found->second;
-  station.doubted.erase(entry.id);
-  if (!station.doubted.empty()) return {};
-  const std::vector<FlowId> freed(station.waiting.begin(), station.waiting.end());
-  stations_.erase(found);
+  if (found == stations_.end()) return freed;
+  found->second.doubted.erase(entry.id);
+  Settle(found, freed);
   return freed;
+}
+
+std::vector<FlowId> MovingStations::Release(std::uint32_t port) {
+  std::vector<FlowId> freed;
+  for (auto station = stations_.begin(); station != stations_.end();) {
+    station->second.ports.erase(port);
+    station = Settle(station, freed);
+  }
+  return freed;
+}
+
+MovingStations::Stations::iterator MovingStations::Settle(Stations::iterator station, std::vector<FlowId>& freed) {
+  if (!station->second.doubted.empty() || !station->second.ports.empty()) return std::next(station);
+  freed.insert(freed.end(), station->second.waiting.begin(), station->second.waiting.end());
+  return stations_.erase(station);
 }
 
 bool MovingStations::Blocks(const Flow& flow) {

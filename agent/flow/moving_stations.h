@@ -22,6 +22,10 @@ class MovingStations {
  public:
   // The sender of this entry, which vouches for it, may not be there any more.
   void Doubt(const Flow& entry);
+  // The same, and the entry is forgotten: it goes with all else at its port.
+  void DoubtUntilReleased(const Flow& entry);
+  // Nothing is left at the port. Returns the flows that may be programmed now.
+  std::vector<FlowId> Release(std::uint32_t port);
   // That entry is right, or gone, or could not be removed. Returns the flows that may be programmed now.
   std::vector<FlowId> Clear(const Flow& entry);
   // Whether an add of this flow has to wait; if so it is among those that Clear returns.
@@ -30,10 +34,15 @@ class MovingStations {
 
  private:
   struct Station {
-    std::unordered_set<FlowId> doubted;  // entries
+    std::unordered_set<FlowId> doubted;       // entries
+    std::unordered_set<std::uint32_t> ports;  // that are being released
     std::unordered_set<FlowId> waiting;
   };
-  std::unordered_map<MacAddress, Station> stations_;
+  using Stations = std::unordered_map<MacAddress, Station>;
+  // Forgets the station if nothing of it is in doubt any more; what has waited for that goes to `freed`.
+  Stations::iterator Settle(Stations::iterator station, std::vector<FlowId>& freed);
+
+  Stations stations_;
 };
 
 }  // namespace dpuflow::flow

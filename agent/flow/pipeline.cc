@@ -402,6 +402,7 @@ std::optional<Operation> Pipeline::Issue(FlowId id, Epoch epoch, TimePoint now) 
   if (idle || (flow->wanted && !flow->installed && MustWait(*flow))) {
     cause_ = epoch;
     Settle(id);
+    EndDoubt(id);
     ledger_.Close(epoch);
     cause_ = ledger_.now();
     return std::nullopt;

@@ -109,6 +109,8 @@ class Pipeline {
   // The port is gone, or taken from us: its flows are forgotten without operations. Operations under way for it may
   // still come back; `InFlight` says when all have.
   void RemovePort(std::uint32_t ifindex);
+  // Nothing of ours is left there: what has waited for that (moving_stations.h) may go on.
+  void PortReleased(std::uint32_t ifindex);
 
   // `sighting`: when the packet came up, and what became of it.
   void OnMiss(const Miss& miss, const Sighting& sighting, TimePoint now);

@@ -52,10 +52,18 @@ void Pipeline::SetPort(const Port& port, TimePoint now) {
 }
 
 void Pipeline::RemovePort(std::uint32_t ifindex) {
-  for (const FlowId id : table_.OnPort(ifindex)) Forget(id);
+  for (const FlowId id : table_.OnPort(ifindex)) {
+    const Flow* flow = table_.Find(id);
+    if (flow != nullptr && IsSenderInHardware(*flow)) moving_.DoubtUntilReleased(*flow);
+    Forget(id);
+  }
   sources_.RevokePort(ifindex);
   counters_.misses_by_port.erase(ifindex);
   ports_.erase(ifindex);
+}
+
+void Pipeline::PortReleased(std::uint32_t ifindex) {
+  for (const FlowId waiting : moving_.Release(ifindex)) Settle(waiting);
 }
 
 void Pipeline::EnsureGuards(PortState& state, TimePoint now) {

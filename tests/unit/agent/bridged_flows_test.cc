@@ -277,12 +277,37 @@ TEST_F(AStationThatMoves, LeavesAPortThatIsNoLongerOursFirst) {
   EXPECT_EQ(SendersAt(World::kOtherPod), 1u);
 }
 
-TEST_F(AStationThatMoves, APortThatIsGoneHoldsNothingUp) {
+TEST_F(AStationThatMoves, APortThatIsReleasedIsWaitedFor) {
+  world.pipeline.RemovePort(World::kPod);
+  SendFromTheNewPort();
+  world.Program();
+  EXPECT_EQ(SendersAt(World::kOtherPod), 0u) << "its entries may still be there";
+  world.pipeline.PortReleased(World::kPod);
+  world.Program();
+  EXPECT_EQ(SendersAt(World::kOtherPod), 1u);
+}
+
+TEST_F(AStationThatMoves, APortThatIsRemovedMeanwhileEndsTheDoubt) {
   Move();
   SendFromTheNewPort();
   world.pipeline.RemovePort(World::kPod);
+  world.pipeline.PortReleased(World::kPod);
   world.Program();
   EXPECT_EQ(SendersAt(World::kOtherPod), 1u);
+}
+
+// Its removal was queued, and is not needed any more.
+TEST_F(AStationThatMoves, AndIsBackBeforeItsEntryWasTouchedHoldsNothingUp) {
+  SetPort([](Port& port) { port.offload = false; });
+  SetPort();
+  SendTo(kOtherMac);
+  world.Program();
+  world.Program();
+  EXPECT_EQ(SendersAt(World::kPod), 1u);
+  SendFromTheNewPort();
+  world.Program();
+  EXPECT_EQ(SendersAt(World::kOtherPod), 1u);
+  EXPECT_TRUE(world.pipeline.settled());
 }
 
 }  // namespace
