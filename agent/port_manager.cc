@@ -47,7 +47,7 @@ void PortManager::Leave(std::uint32_t ifindex, PortSlot& slot) {
     listener_.PortLeft(slot);
     pipeline_.RemovePort(ifindex);
   }
-  leaving_.emplace(ifindex, false);
+  leaving_.emplace(ifindex, Leaving{});
 }
 
 bool PortManager::Update(std::map<std::uint32_t, kernel::SwitchPort> found, kernel::Topology topology,
@@ -166,12 +166,17 @@ void PortManager::TakeOver(flow::TimePoint now) {
   }
 }
 
-void PortManager::OnReleased(const offload::PortReleased& report, flow::TimePoint /*now*/) {
+void PortManager::OnReleased(const offload::PortReleased& report, flow::TimePoint now) {
   leaving_.erase(report.port);
+  pipeline_.PortReleased(report.port);
   const auto found = slots_.find(report.port);
   if (found == slots_.end() || found->second.state != PortSlot::State::kReleasing) return;
   PortSlot& slot = found->second;
   if (std::exchange(slot.again, false) && slot.info.refusal.empty() && !closing_) return Prepare(slot);
+  if (!report.clean && !closing_) {
+    leaving_.insert_or_assign(report.port, Leaving{.not_before = now + kRetry});
+    return;
+  }
   if (slot.info.refusal.empty()) {  // gone, or we are closing; if it is there again, Update finds it anew
     slots_.erase(found);
     return;
@@ -191,7 +196,7 @@ void PortManager::TryReach(flow::TimePoint now) {
 }
 
 void PortManager::OnRouteTried(const offload::RouteTried& report, flow::TimePoint now) {
-  const bool tells = report.taken || !offload::IsNoVerdict(report.taken.error());
+  const bool tells = report.taken || offload::IsVerdict(report.taken.error());
   const auto verdict = tells ? std::optional(report.taken) : std::nullopt;
   if (reach_.OnTried({report.port, report.peer}, verdict, now)) pipeline_.OnChange(flow::EverythingChanged{}, now);
 }
@@ -204,9 +209,9 @@ void PortManager::OnFootingLost(std::uint32_t ifindex) {
 }
 
 void PortManager::Advance(flow::TimePoint now) {
-  for (auto& [ifindex, requested] : leaving_) {
-    if (requested || pipeline_.InFlight(ifindex) > 0) continue;
-    requested = true;
+  for (auto& [ifindex, leaving] : leaving_) {
+    if (leaving.requested || pipeline_.InFlight(ifindex) > 0 || (now < leaving.not_before && !closing_)) continue;
+    leaving.requested = true;
     backend_.Release(ifindex);
   }
   if (closing_) return;

@@ -122,7 +122,11 @@ class PortManager {
   kernel::Reach reach_;
   const SourceLists sources_;
   std::map<std::uint32_t, offload::PortPrepared> standing_;  // reports of ports with entries of an earlier run
-  std::map<std::uint32_t, bool> leaving_;  // ports taken out of service -> whether their release has been requested
+  struct Leaving {
+    bool requested = false;      // its release
+    flow::TimePoint not_before;  // after a release that left something behind: tried again then
+  };
+  std::map<std::uint32_t, Leaving> leaving_;  // ports taken out of service
   kernel::Sysctls sysctls_;
   bool offload_ = true;  // of ports that come
   bool closing_ = false;

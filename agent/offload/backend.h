@@ -30,6 +30,8 @@ using Outcomes = std::vector<flow::Outcome>;
 [[nodiscard]] bool FootingIsGone(const Error& error);
 // A trial that failed so says nothing about the NIC: a port is gone or is being released, or the table is full for now.
 [[nodiscard]] bool IsNoVerdict(const Error& error);
+// The NIC cannot do what was tried, and will not be able to later. Any other error may pass.
+[[nodiscard]] bool IsVerdict(const Error& error);
 
 // A port is ready for operations in this form, or is left alone for `refusal`, which `hint`, a command, ends.
 struct PortPrepared {

@@ -24,6 +24,10 @@ bool IsNoVerdict(const Error& error) {
   return error.code == ENODEV || error.code == ENOSPC || error.code == ENOMEM || FootingIsGone(error);
 }
 
+bool IsVerdict(const Error& error) {
+  return error.code == EOPNOTSUPP || (error.code == EINVAL && !FootingIsGone(error));
+}
+
 TcBackend::TcBackend(PortKeeper keeper, ReportSink sink)
     : sink_(std::move(sink)), keeper_(std::move(keeper)), requests_(kMaxRequests) {}
 

@@ -107,9 +107,9 @@ class PortManagerTest : public testing::Test {
     EXPECT_EQ(backend_.preparing.erase(port), 1u);
     manager_.OnPrepared({port, refusal, hint, {}}, now_);
   }
-  void Released(std::uint32_t port) {
+  void Released(std::uint32_t port, bool clean = true) {
     EXPECT_EQ(backend_.releasing.erase(port), 1u);
-    manager_.OnReleased({port}, now_);
+    manager_.OnReleased({port, clean}, now_);
   }
   // Found, prepared, taking part, and the pipeline's operations for it done.
   void MakeReady(const kernel::SwitchPort& port) {
@@ -229,6 +229,34 @@ TEST_F(PortManagerTest, APortThatABondTakesIsReleasedAndThenRefused) {
   now_ += kLong;
   manager_.Advance(now_);
   EXPECT_EQ(backend_.TakeAsked(), Asked{}) << "it is not ours while the bond has it";
+}
+
+TEST_F(PortManagerTest, AReleaseThatLeavesSomethingBehindIsTriedAgain) {
+  MakeReady(pod_);
+  Find({InBond(pod_)});
+  manager_.Advance(now_);
+  (void)backend_.TakeAsked();
+  Released(kPod, false);
+  EXPECT_TRUE(Is(kPod, State::kReleasing));
+  manager_.Advance(now_);
+  EXPECT_EQ(backend_.TakeAsked(), Asked{}) << "not at once";
+  now_ += kLong;
+  manager_.Advance(now_);
+  EXPECT_EQ(backend_.TakeAsked(), Asked{"release 7"});
+  Released(kPod);
+  EXPECT_TRUE(Is(kPod, State::kRefused));
+}
+
+TEST_F(PortManagerTest, ClosingDoesNotWaitForAReleaseThatFails) {
+  MakeReady(pod_);
+  Find({InBond(pod_)});
+  manager_.Advance(now_);
+  Released(kPod, false);
+  (void)backend_.TakeAsked();
+  manager_.ReleaseAll(now_);
+  EXPECT_EQ(backend_.TakeAsked(), Asked{"release 7"}) << "once more, at once";
+  Released(kPod, false);
+  EXPECT_TRUE(manager_.done());
 }
 
 TEST_F(PortManagerTest, APortThatIsFreedTakesPartAgain) {
@@ -497,7 +525,14 @@ TEST_F(PortManagerTest, AnotherEswitchIsTriedApartAndAgainWhenItsModeMayHaveChan
   now_ += 2s;
   manager_.Advance(now_);
   EXPECT_EQ(backend_.TakeTrials(), (Trials{{11, kPod}})) << "that a port was gone is no verdict";
+  manager_.OnRouteTried({11, kPod, MakeError(EBUSY, "offload")}, now_);
+  now_ += 2s;
+  manager_.Advance(now_);
+  EXPECT_EQ(backend_.TakeTrials(), (Trials{{11, kPod}})) << "nor that something was busy";
   manager_.OnRouteTried({11, kPod, MakeError(EOPNOTSUPP, "offload")}, now_);
+  now_ += 2s;
+  manager_.Advance(now_);
+  EXPECT_EQ(backend_.TakeTrials(), Trials{});
   manager_.OnDevlink();
   manager_.Advance(now_);
   EXPECT_EQ(backend_.TakeTrials(), (Trials{{kPod, 11}, {11, kPod}}));
