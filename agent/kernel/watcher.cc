@@ -7,6 +7,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <optional>
@@ -31,6 +33,8 @@ constexpr int kReceiveBuffer = 8 << 20;                  // bytes: some 20,000 r
 // Notifications wait while routes are looked through. Where that takes longer than this, it is left out when all tables are
 // read though nothing is known to be lost.
 constexpr std::chrono::milliseconds kRoutesPause{200};
+constexpr int kFloodTurns =
+    16;  // readings of a flood that does not end, after which what was lost is made up for all the same
 constexpr int kExactTries = 3;  // readings of all tables until one is taken as it is
 
 template <typename T>
@@ -118,6 +122,12 @@ std::string SwitchIdOf(const netlink::DevlinkHandle& eswitch, const std::vector<
   return {};
 }
 
+// An instance without an eswitch answers with an error, of which drivers have several; one of these says nothing of it.
+bool MayPass(const Error& error) {
+  constexpr std::array kPassing = {EBUSY, EAGAIN, EINTR, ENOMEM, ENOBUFS, ETIMEDOUT};
+  return std::ranges::find(kPassing, error.code) != kPassing.end();
+}
+
 }  // namespace
 
 Result<DevlinkState> ReadDevlink() {
@@ -132,7 +142,8 @@ Result<DevlinkState> ReadDevlink() {
   if (!ports) return tl::make_unexpected(ports.error());
   state.ports = std::move(*ports);
   for (const netlink::DevlinkHandle& handle : *devices) {
-    const auto mode = devlink->Eswitch(handle);  // an instance without an eswitch answers with an error
+    const auto mode = devlink->Eswitch(handle);
+    if (!mode && MayPass(mode.error())) return tl::make_unexpected(mode.error());
     if (mode) state.eswitches.push_back({handle, *mode, SwitchIdOf(handle, state.ports, *links)});
   }
   return state;
@@ -163,6 +174,7 @@ struct Watcher::Subscriptions {
   std::optional<QuietTables> quiet;  // as last given to the sink
   std::set<IpPrefix> special;        // prefixes of SpecialRoutes
   std::chrono::steady_clock::time_point quiet_due{};
+  std::chrono::steady_clock::time_point devlink_repeat{};
   std::chrono::steady_clock::duration routes_took{};  // the last look through all of them
 
   static Result<std::unique_ptr<Subscriptions>> Open();
@@ -207,7 +219,7 @@ Result<std::unique_ptr<Watcher::Subscriptions>> Watcher::Subscriptions::Open() {
   rtnetlink.push_back({"neighbours", std::move(*neighs), &Subscriptions::DumpNeighs, false, true});
   rtnetlink.push_back({"bridge VLANs", std::move(*bridge_vlans), &Subscriptions::DumpBridgePorts, true});
   std::unique_ptr<Subscriptions> subscriptions(
-      new Subscriptions{std::move(rtnetlink), std::move(*devlink), true, std::move(*dumps), {}, {}, {}, {}, {}});
+      new Subscriptions{std::move(rtnetlink), std::move(*devlink), true, std::move(*dumps), {}, {}, {}, {}, {}, {}, {}});
   subscriptions->OpenForwardPath();
   return subscriptions;
 }
@@ -387,7 +399,8 @@ void Watcher::Subscriptions::Recover(std::vector<KernelEvent>& events) {
       events.emplace_back(Trouble{dumped.error()});
     }
   }
-  if (!devlink_lost) return;
+  if (!devlink_lost || now < devlink_repeat) return;
+  devlink_repeat = now + kRepeat;
   if (auto state = ReadDevlink(); state) {
     events.emplace_back(std::move(*state));
     devlink_lost = false;
@@ -467,15 +480,16 @@ bool Watcher::Turn() {
   const std::uint64_t barrier = barrier_requested_;
   const std::uint64_t tables = tables_requested_;
   bool more = true;
-  while (more && !stopping_) {
+  for (int turn = 1; more && !stopping_; ++turn) {
     more = false;
     std::vector<KernelEvent> events;
     for (auto& subscription : subscriptions_->rtnetlink) subscriptions_->Receive(subscription, events, more);
     if (!events.empty()) subscriptions_->WaitForRtnl();
     subscriptions_->ReceiveDevlink(events);
+    const bool lost = subscriptions_->anything_lost();
+    // A flood of one kind must not keep what was lost of another from being read.
+    if (!more || turn % kFloodTurns == 0) subscriptions_->Recover(events);
     if (!more) {
-      const bool lost = subscriptions_->anything_lost();
-      subscriptions_->Recover(events);
       if (barrier > barrier_given_ || std::chrono::steady_clock::now() >= subscriptions_->quiet_due) {
         subscriptions_->ReadQuiet(events);
       }
