@@ -24,7 +24,7 @@ constexpr std::chrono::seconds kAliveEvery{1};  // the lock file says how long a
 // Everything that can fail at the start, as one sentence.
 Result<int> Run(const Config& config) {
   if (auto capable = CheckCapabilities(); !capable) return tl::make_unexpected(capable.error());
-  auto lock = InstanceLock::Take(config.lock, config.orphan_timeout);
+  auto lock = InstanceLock::Take(kInstanceLockPath, config.orphan_timeout);
   if (!lock) return tl::make_unexpected(lock.error());
   auto loop = EventLoop::Create();
   if (!loop) return tl::make_unexpected(loop.error());

@@ -164,7 +164,6 @@ class CommandLine {
 
   void AddGc() {
     CLI::App* gc = Add(app_, "gc", "Remove what a dpuflowd that has ended has left in the kernel");
-    gc->add_option("--lock", lock_path_, "Lock file of dpuflowd (default: " + lock_path_ + ")")->type_name("PATH");
     gc->add_flag("--now", now_, "At once: do not wait for a daemon to take it over");
     gc->add_flag("-q,--quiet", quiet_, "Say nothing where nothing is removed");
     On(gc, Command::kGc);
@@ -213,7 +212,6 @@ class CommandLine {
     Invocation invocation;
     invocation.command = found->second;
     invocation.socket_path = socket_path_;
-    invocation.lock_path = lock_path_;
     invocation.now = now_;
     invocation.quiet = quiet_;
     invocation.json = json_ || pretty_;
@@ -264,7 +262,6 @@ class CommandLine {
   std::vector<std::pair<std::string, CLI::Option*>> filter_options_;
   std::vector<std::string> words_;
   std::string socket_path_ = api::kDefaultSocketPath;
-  std::string lock_path_ = kDefaultLockPath;
   bool now_ = false;
   bool quiet_ = false;
   std::string timeout_ = "10s";

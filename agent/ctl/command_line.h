@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "agent/api/message.h"
-#include "agent/ctl/gc.h"
 
 namespace dpuflow::ctl {
 
@@ -39,8 +38,7 @@ struct Invocation {
   bool pretty = false;
   bool statistics = false;
   bool details = false;
-  std::string lock_path = kDefaultLockPath;  // of gc; likewise the next
-  bool now = false;
+  bool now = false;  // of gc; likewise the next
   bool quiet = false;
   api::Json parameters = api::Json::object();  // of the API call: filters, the id of a flow, the time limit of a sync
   std::chrono::milliseconds timeout{

@@ -55,11 +55,11 @@ Result<Json> RemoveEverywhere() {
 
 }  // namespace
 
-Result<Json> CollectGarbage(const std::string& lock_path, bool now) {
-  const auto lock = InstanceLock::TakeAfter(lock_path);
+Result<Json> CollectGarbage(bool now) {
+  const auto lock = InstanceLock::TakeAfter(kInstanceLockPath);
   if (!lock && lock.error().code == EBUSY) return Json{{"state", "running"}, {"holder", lock.error().extack}};
-  if (!lock && lock.error().code != ENOENT) return tl::make_unexpected(lock.error());
-  if (lock && !now) {
+  if (!lock) return tl::make_unexpected(lock.error());
+  if (!now) {
     const auto last = lock->ReadLast();
     if (!last) return tl::make_unexpected(last.error());
     // A time that lies ahead is one of a clock that has been set: it says nothing.

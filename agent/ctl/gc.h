@@ -11,16 +11,14 @@
 
 namespace dpuflow::ctl {
 
-inline constexpr const char* kDefaultLockPath = "/run/dpuflow/dpuflowd.lock";
-
 // Nothing is done while a daemon holds the lock file, nor, without `now`, as long as what it left may stand (orphan-timeout,
-// which stands in that file). A file that is not there: no daemon. What was done, as one of
+// which stands in that file). No daemon starts meanwhile. What was done, as one of
 //
 //   {"state": "running", "holder": "process 123 (dpuflowd) holds it"}
 //   {"state": "waiting", "ended_ms_ago": 3000, "orphan_timeout_ms": 10000}
 //   {"state": "done", "devices": [{"name": "p0", "entries": 12, "classifier": true, "clsact": true}],
 //    "failures": [{"name": "pf0vf0", "error": "..."}]}
-Result<api::Json> CollectGarbage(const std::string& lock_path, bool now);
+Result<api::Json> CollectGarbage(bool now);
 
 // The same for people.
 std::string ShowGarbage(const api::Json& report);

@@ -105,7 +105,7 @@ class Runner {
   }
 
   int Gc() {
-    const auto report = CollectGarbage(invocation_.lock_path, invocation_.now);
+    const auto report = CollectGarbage(invocation_.now);
     if (!report) return Fail(ToString(report.error()) + (IsRefused(report.error()) ? "; try as root" : ""));
     const bool clean = Field(*report, "failures").empty();
     const bool nothing = clean && Field(*report, "devices").empty();

@@ -17,6 +17,7 @@
 #include <system_error>
 
 #include "agent/daemon/duration.h"
+#include "agent/daemon/lock.h"
 #include "agent/daemon/nearest.h"
 #include "agent/daemon/settings.h"
 
@@ -220,9 +221,9 @@ void Reader::CheckTogether() {
                     "\"{}\"",
                     FormatDuration(config_.idle_time), FormatDuration(config_.poll_period)));
   }
-  if (config_.socket == config_.lock) {
-    add(OriginOf("agent", "lock"), OriginOf("agent", "socket"),
-        fmt::format("agent.lock: expected another file than agent.socket, found \"{}\" for both", config_.lock));
+  if (config_.socket == kInstanceLockPath) {
+    add(OriginOf("agent", "socket"), {},
+        fmt::format("agent.socket: expected another file than that of the lock, found \"{}\"", config_.socket));
   }
 }
 

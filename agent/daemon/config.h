@@ -37,7 +37,6 @@ using SourceLists = std::map<std::string, std::vector<IpPrefix>, std::less<>>;
 struct Config {
   // [agent]
   std::string socket;                          // the API's Unix socket
-  std::string lock;                            // held by flock while a daemon runs
   std::chrono::milliseconds orphan_timeout{};  // for how long what is in hardware may stand without a daemon
   // [flows]
   std::chrono::milliseconds idle_time{};

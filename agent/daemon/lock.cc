@@ -59,35 +59,42 @@ Result<void> Write(int fd, const std::string& path, milliseconds orphan_timeout)
   return {};
 }
 
-}  // namespace
-
-Result<InstanceLock> InstanceLock::Take(const std::string& path, milliseconds orphan_timeout) {
+// `mode`: O_RDWR or O_RDONLY.
+Result<int> Open(const std::string& path, int mode) {
   const std::string directory = std::filesystem::path(path).parent_path();
   if (!directory.empty() && mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) {
     return ErrnoError("make the directory " + directory + " of the lock file");
   }
-  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+  const int fd = open(path.c_str(), mode | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
   if (fd < 0) return ErrnoError("open the lock file " + path);
-  InstanceLock lock(fd);
-  while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+  return fd;
+}
+
+}  // namespace
+
+Result<InstanceLock> InstanceLock::Take(const std::string& path, milliseconds orphan_timeout) {
+  const auto fd = Open(path, O_RDWR);
+  if (!fd) return tl::make_unexpected(fd.error());
+  InstanceLock lock(*fd);
+  while (flock(*fd, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return ErrnoError("lock " + path);
-    const int pid = Read(fd).pid;
+    const int pid = Read(*fd).pid;
     if (IsAlive(pid)) return MakeError(EBUSY, "lock " + path, Holder(pid) + " holds it; one dpuflowd runs at a time");
     nanosleep(&kPause, nullptr);  // a daemon that runs is in the file: this is who cleans up, or a daemon that starts
   }
-  if (auto written = Write(fd, path, orphan_timeout); !written) {
+  if (auto written = Write(*fd, path, orphan_timeout); !written) {
     return tl::make_unexpected(std::move(written.error()));
   }
   return lock;
 }
 
 Result<InstanceLock> InstanceLock::TakeAfter(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-  if (fd < 0) return ErrnoError("open the lock file " + path);
-  InstanceLock lock(fd);
-  if (flock(fd, LOCK_EX | LOCK_NB) == 0) return lock;
+  const auto fd = Open(path, O_RDONLY);
+  if (!fd) return tl::make_unexpected(fd.error());
+  InstanceLock lock(*fd);
+  if (flock(*fd, LOCK_EX | LOCK_NB) == 0) return lock;
   if (errno != EWOULDBLOCK) return ErrnoError("lock " + path);
-  return MakeError(EBUSY, "lock " + path, Holder(Read(fd).pid) + " holds it");
+  return MakeError(EBUSY, "lock " + path, Holder(Read(*fd).pid) + " holds it");
 }
 
 void InstanceLock::Touch() const { futimens(fd_, nullptr); }

@@ -15,17 +15,21 @@
 
 namespace dpuflow {
 
+// At one place: two daemons must not miss each other, nor who cleans up after them a daemon.
+inline constexpr const char* kInstanceLockPath = "/run/dpuflow/dpuflowd.lock";
+
 class InstanceLock {
  public:
   // For the daemon. Makes the file's directory (0755) if its parent exists. EBUSY when another process holds the lock; `extack`
   // then says which. A symbolic link in the file's place is refused (ELOOP). Waits for whoever cleans up.
   [[nodiscard]] static Result<InstanceLock> Take(const std::string& path, std::chrono::milliseconds orphan_timeout);
-  // For who cleans up: leaves the file as it is. EBUSY as above; ENOENT: there has been no daemon.
+  // For who cleans up: makes the directory and an empty file where there is none, so that no daemon starts meanwhile, and else
+  // leaves the file as it is. EBUSY as above.
   [[nodiscard]] static Result<InstanceLock> TakeAfter(const std::string& path);
 
   // The daemon is alive.
   void Touch() const;
-  // Of the last daemon: how long ago it was alive; and how long its work may stand.
+  // Of the last daemon: how long ago it was alive; and how long its work may stand, 0 where there has been none.
   struct Last {
     std::chrono::milliseconds ago{};
     std::chrono::milliseconds orphan_timeout{};

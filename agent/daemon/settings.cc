@@ -46,8 +46,6 @@ const std::vector<Setting>& Table() {
   static const std::vector<Setting> table = {
       {"agent", "socket", "--socket", "Unix socket of the API that dpuflowctl talks to.",
        TextKind{&Config::socket, "/run/dpuflow/dpuflowd.sock", "an absolute path of at most 107 bytes", &IsSocketPath}},
-      {"agent", "lock", "--lock", "File that is locked while a daemon runs: one at a time.",
-       TextKind{&Config::lock, "/run/dpuflow/dpuflowd.lock", "an absolute path", &IsPath}},
       {"agent", "orphan-timeout", "",
        "For how long entries may stand without a daemon, before dpuflowctl gc removes them.",
        DurationKind{&Config::orphan_timeout, 10s, 1s, 24h, ""}},

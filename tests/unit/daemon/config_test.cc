@@ -34,7 +34,6 @@ TEST(Config, AnEmptyDocumentMeansDefaults) {
   ASSERT_TRUE(config);
   EXPECT_EQ(*config, DefaultConfig());
   EXPECT_EQ(config->socket, "/run/dpuflow/dpuflowd.sock");
-  EXPECT_EQ(config->lock, "/run/dpuflow/dpuflowd.lock");
   EXPECT_EQ(config->idle_time, seconds(30));
   EXPECT_EQ(config->poll_period, seconds(1));
   EXPECT_EQ(config->orphan_timeout, seconds(10));
@@ -54,7 +53,6 @@ TEST(Config, EverySettingCanBeSet) {
   const auto config = ParseConfig(R"(
       [agent]
       socket = "/tmp/s"
-      lock = "/tmp/l"
       orphan-timeout = "20s"
       [flows]
       idle-time = "3s"
@@ -82,7 +80,6 @@ TEST(Config, EverySettingCanBeSet) {
                                   "f.toml");
   ASSERT_TRUE(config);
   EXPECT_EQ(*config, (Config{.socket = "/tmp/s",
-                             .lock = "/tmp/l",
                              .orphan_timeout = seconds(20),
                              .idle_time = seconds(3),
                              .poll_period = milliseconds(500),
@@ -190,8 +187,8 @@ const Bad kBad[] = {
         "or time"},
     Bad{"[agent]\nsocket = \"dpuflowd.sock\"",
         "f.toml:2: agent.socket: expected an absolute path of at most 107 bytes, found \"dpuflowd.sock\""},
-    Bad{"[agent]\n\nlock = \"/a\"\nsocket = \"/a\"",
-        "f.toml:3: agent.lock: expected another file than agent.socket, found \"/a\" for both"},
+    Bad{"[agent]\n\nsocket = \"/run/dpuflow/dpuflowd.lock\"",
+        "f.toml:3: agent.socket: expected another file than that of the lock, found \"/run/dpuflow/dpuflowd.lock\""},
     Bad{"[flows]\npoll-period = \"40s\"",
         "f.toml:2: flows.poll-period: expected at most flows.idle-time, which is \"30s\", found \"40s\""},
 };
@@ -228,9 +225,9 @@ TEST(Config, ARuleBetweenTwoSettingsNamesTheFlagThatBreaksIt) {
   EXPECT_EQ(Problems("[flows]\npoll-period = \"20s\"", {Flag("--idle-time", "10s")}),
             (std::vector<std::string>{
                 "f.toml:2: flows.poll-period: expected at most flows.idle-time, which is \"10s\", found \"20s\""}));
-  EXPECT_EQ(Problems("", {Flag("--lock", "/run/dpuflow/dpuflowd.sock")}),
-            (std::vector<std::string>{"--lock: agent.lock: expected another file than agent.socket, found "
-                                      "\"/run/dpuflow/dpuflowd.sock\" for both"}));
+  EXPECT_EQ(Problems("", {Flag("--socket", "/run/dpuflow/dpuflowd.lock")}),
+            (std::vector<std::string>{"--socket: agent.socket: expected another file than that of the lock, found "
+                                      "\"/run/dpuflow/dpuflowd.lock\""}));
 }
 
 TEST(Config, AMissingDefaultFileMeansDefaults) {

@@ -108,14 +108,19 @@ TEST(InstanceLock, WhoCleansUpIsToldOfTheLastDaemon) {
 
 TEST(InstanceLock, WhoCleansUpLeavesADaemonAlone) {
   const TemporaryDirectory directory;
-  const auto none = InstanceLock::TakeAfter(directory.File("lock"));
-  ASSERT_FALSE(none);
-  EXPECT_EQ(none.error().code, ENOENT);
   const auto daemon = InstanceLock::Take(directory.File("lock"), kTimeout);
   ASSERT_TRUE(daemon);
   const auto after = InstanceLock::TakeAfter(directory.File("lock"));
   ASSERT_FALSE(after);
   EXPECT_EQ(after.error().code, EBUSY);
+}
+
+TEST(InstanceLock, WhoCleansUpHoldsItWhereThereHasBeenNoDaemon) {
+  const TemporaryDirectory directory;
+  const auto after = InstanceLock::TakeAfter(directory.File("sub/lock"));
+  ASSERT_TRUE(after) << ToString(after.error());
+  EXPECT_EQ(after->ReadLast()->orphan_timeout.count(), 0);
+  EXPECT_FALSE(InstanceLock::TakeAfter(directory.File("sub/lock")));
 }
 
 TEST(InstanceLock, ADaemonWaitsForWhoCleansUp) {
