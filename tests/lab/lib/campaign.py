@@ -6,6 +6,7 @@
     alone      there is no agent: what the kernel alone loses by each fault that happens to it is written to the file ALONE
     offload    there is one, started and killed by the campaign; packets are in hardware when a fault begins. Each fault loses
                no more than it does the kernel alone: a stream that it interrupts, once, and no other one. Nothing is duplicated.
+               While it lasts, what is in hardware sends where the kernel does, unless nobody tells the agent, or there is none.
                Once it is over, verify finds nothing, at once where the kernel tells of such a fault, and after one round of the
                audit, or one verify, where it does not; all flows come back to hardware; then packets come out where the kernel
                says, and all that belongs to others is byte by byte as it was.
@@ -35,6 +36,7 @@ class Event:
         self.seed, self.number, self.faults = seed, number, faults
         self.name = " + ".join(fault.name for fault in faults)
         self.untold = any(fault.untold for fault in faults)
+        self.restless = any(fault.restless for fault in faults)
         self.interrupts = {name for fault in faults for name in fault.interrupts}
 
     def random(self, word):
@@ -68,7 +70,7 @@ class Campaign:
         self.lab = lab
         self.alone = alone  # packets that the kernel alone loses, by number of the fault
         self.clean_after = []  # seconds
-        self.sent = self.lost = 0
+        self.sent = self.lost = self.found = 0
 
     def settle(self):
         """Neighbours are found, and where there is an agent, flows come to hardware."""
@@ -93,6 +95,7 @@ class Campaign:
         for story in stories:
             next(story)
             self.lab.dwell()
+        self.follow(event)
         for story in stories:
             next(story, None)
         over = time.monotonic()
@@ -104,8 +107,11 @@ class Campaign:
         self.clean_after.append(clean)
         self.judge(event, reports, f"clean after {clean * 1000:5.0f} ms, in hardware after {back * 1000:5.0f}")
 
+    def follow(self, event):
+        """The kernel need not be followed by itself."""
+
     def tell(self, events):
-        """Nothing more of the kernel."""
+        """Nothing more of it."""
 
     def mend(self, event):
         """Nothing to do for the kernel."""
@@ -134,11 +140,27 @@ class Campaign:
 
 
 class OffloadCampaign(Campaign):
+    def follow(self, event):
+        """Whatever is in hardware is as the kernel has it, while the fault lasts."""
+        if event.restless:
+            return
+        wrong = []
+
+        def agrees():
+            self.lab.sync()
+            wrong[:] = self.lab.disagreements()
+            return not wrong
+
+        try:
+            until("hardware agrees with the kernel", agrees, 30)
+        except Failure as failure:
+            raise Failure(f"{failure}; {len(wrong)} entries do not, such as {wrong[:1]}") from None
+
     def mend(self, event):
         self.lab.sync()
         if event.untold:
             if event.random("mended").random() < 0.5:
-                self.lab.differences()
+                self.found += len(self.lab.differences())
             else:
                 self.lab.audited()
             self.lab.sync()
@@ -167,8 +189,8 @@ class OffloadCampaign(Campaign):
         slowest, median = max(self.clean_after), statistics.median(self.clean_after)
         print(
             f"  ok      {len(events)} times, faults of {len(kinds)} kinds: {self.lost} packets of {self.sent} lost (the kernel "
-            f"alone: {sum(self.alone.values())}), none duplicated or misdelivered; verify is clean after {median:.1f} s "
-            f"(median), {slowest:.1f} s at most"
+            f"alone: {sum(self.alone.values())}), none duplicated or misdelivered; {self.found} differences found by verify, "
+            f"which is clean after {median:.1f} s (median), {slowest:.1f} s at most"
         )
 
     def forwarded(self):

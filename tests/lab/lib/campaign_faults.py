@@ -10,7 +10,7 @@ import socket
 import subprocess
 
 from campaign_lab import (
-    GATEWAY1, NET, NET6, POD1, POD_NET, SECOND, SECOND6, STREAMS, TOR, TOR6, Failure, read, until,
+    FOREIGN, GATEWAY1, NET, NET6, POD1, POD_NET, SECOND, SECOND6, STREAMS, TOR, TOR6, Failure, read, sends_to, until,
 )  # fmt: skip
 
 FAULTS = []
@@ -20,18 +20,19 @@ ERRORS = (errno.EIO, errno.EOPNOTSUPP, errno.EBUSY, errno.ENOMEM, errno.ENOSPC)
 
 
 class Fault:
-    def __init__(self, happen, touches, alone, interrupts, untold):
+    def __init__(self, happen, touches, alone, interrupts, untold, restless):
         self.name = happen.__name__
         self.happen = happen
         self.touches = touches  # two that touch the same cannot happen at once
         self.alone = alone  # it happens to the kernel as well
         self.interrupts = interrupts  # the streams that the kernel alone may interrupt, once
         self.untold = untold  # nobody tells the agent of it, so that only its audit, or a packet, can find it
+        self.restless = restless or untold  # as long as it lasts, hardware need not be as the kernel has it
 
 
-def fault(*touches, alone=False, interrupts=(), untold=False):
+def fault(*touches, alone=False, interrupts=(), untold=False, restless=False):
     def listed(happen):
-        FAULTS.append(Fault(happen, set(touches), alone, interrupts, untold))
+        FAULTS.append(Fault(happen, set(touches), alone, interrupts, untold, restless))
         return happen
 
     return listed
@@ -198,14 +199,14 @@ def a_vf_goes_down(lab, _rng):
 # ---- the agent
 
 
-@fault("agent")
+@fault("agent", restless=True)
 def the_agent_crashes(lab, rng):
     lab.daemon.end(rng.choice([signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT]))
     yield
     lab.daemon.start()
 
 
-@fault("agent")
+@fault("agent", restless=True)
 def the_agent_leaves(lab, _rng):
     if (code := lab.daemon.end(signal.SIGUSR1)) != 0:
         raise Failure(f"the agent leaves with {code}")
@@ -213,7 +214,7 @@ def the_agent_leaves(lab, _rng):
     lab.daemon.start()
 
 
-@fault("agent", "routes")
+@fault("agent", "routes", restless=True)
 def a_route_moves_while_no_agent_runs(lab, _rng):
     lab.daemon.end(signal.SIGKILL)
     lab.route(NET, SECOND)
@@ -226,7 +227,7 @@ def a_route_moves_while_no_agent_runs(lab, _rng):
     lab.route(NET, TOR)
 
 
-@fault("agent", "driver", "routes")
+@fault("agent", "driver", "routes", restless=True)
 def the_agent_crashes_while_it_replaces(lab, _rng):
     lab.parameter("insert_latency_us", 10000)
     lab.route(NET, SECOND)
@@ -249,10 +250,14 @@ def the_agent_stands_still(lab, _rng):
 
 @fault("agent", "neighbours", "routes")
 def notifications_are_lost(lab, rng):
+    before = lab.counter("dpuflow_netlink_overruns_total")
     with lab.daemon.standing_still():
-        flood(lab, rng)
+        flood(lab, rng, times=10)
         lab.route(NET, SECOND)
         lab.ip("link del flood0")
+    lab.sync()
+    if lab.counter("dpuflow_netlink_overruns_total") == before:
+        raise Failure("none was lost")
     yield
     lab.route(NET, TOR)
 
@@ -313,7 +318,7 @@ def no_insertion_is_possible(lab, rng):
     lab.parameter("pause_errno", 0)
 
 
-@fault("driver", "routes")
+@fault("driver", "routes", restless=True)
 def insertions_are_slow(lab, rng):
     lab.parameter("insert_latency_us", rng.choice([1000, 5000, 30000, 2000000]))
     lab.route(NET, SECOND)
@@ -375,6 +380,8 @@ def a_chain_is_deleted(lab, rng):
 def a_qdisc_is_deleted(lab, _rng):
     lab.tc("qdisc del dev pf0vf0 clsact")
     yield
+    until("the agent makes another one", lambda: "clsact" in lab.tc("qdisc show dev pf0vf0"))
+    lab.tc(f"filter add dev pf0vf0 ingress {FOREIGN}")
 
 
 @fault("hands", untold=True)
@@ -410,21 +417,18 @@ def a_foreign_filter_comes_and_goes(lab, rng):
 # ---- what they share
 
 
-def flood(lab, rng):
-    """Neighbours of a device that is nobody's port."""
+def flood(lab, rng, times=1):
+    """Neighbours of a device that is nobody's port, each of which changes so many times."""
     first = rng.randint(0, 100)
-    lab.ip("link add flood0 type dummy", "link set flood0 up",
-           *(f"neigh replace 10.77.{first + number // 250}.{1 + number % 250} lladdr 02:00:00:00:00:01 dev flood0 nud permanent"
-             for number in range(FLOOD)))  # fmt: skip
+    lab.ip("link add flood0 type dummy", "link set flood0 up")
+    for change in range(times):
+        lab.ip(*(f"neigh replace 10.77.{first + number // 250}.{1 + number % 250} lladdr 02:00:00:00:00:{change:02x} "
+                 "dev flood0 nud permanent" for number in range(FLOOD)))  # fmt: skip
 
 
 def some(rng, items, count):
     """As many of them, or all if they are fewer."""
     return rng.sample(items, min(count, len(items)))
-
-
-def sends_to(rule):
-    return next((action["value"] for action in rule["actions"] if action.get("field") == "dst_mac"), None)
 
 
 def filters(lab, port):

@@ -24,6 +24,8 @@ TOR, SECOND = "192.0.2.2", "192.0.2.3"
 TOR6, SECOND6 = "2001:db8:ff::2", "2001:db8:ff::3"
 NET, NET6, POD_NET = "203.0.113.0/24", "2001:db8:100::/64", "10.9.1.0/24"
 POD1, GATEWAY1 = "10.1.1.2", "10.1.1.1"
+FOREIGN = "protocol ip pref 7 handle 0x1 flower skip_sw src_ip 10.8.0.77 action drop"  # stands at the ports that OWNED names
+OWNED = ("p0", "pf0hpf", "pf0vf0")
 RATE = 5  # packets a second of each flow: 1,000 of all
 PROBE_PORT = 7001  # what is sent there is dropped at the end, without a word
 PROBES = 2  # of each flow
@@ -203,6 +205,9 @@ class Lab:
         now = time.monotonic()
         until("a round of the audit", lambda: (self.daemon.api.last_round() or 0) > now)
 
+    def counter(self, name):
+        return sum(counter["value"] for counter in self.daemon.api.call("GetStats")["counters"] if counter["name"] == name)
+
     def differences(self):
         report = self.daemon.api.call("Verify")
         if "incomplete" in report:
@@ -263,11 +268,24 @@ class Lab:
         known = json.loads(self.command("ip", "-j", "neigh"))
         neighbours = {(neighbour["dst"], neighbour["dev"]): neighbour.get("lladdr") for neighbour in known}
         found = {}
-        for line in self.ip(*lines).splitlines():
+        shown = self.command("ip", "-force", "-batch", "-", text="\n".join(lines), check=False)  # some may be unreachable
+        for line in shown.splitlines():
             words = line.split()
             if "via" in words:
                 found[words[0]] = neighbours.get((words[words.index("via") + 1], words[words.index("dev") + 1]))
         return {stream.name: {destination: found.get(destination) for destination in stream.destinations} for stream in STREAMS}
+
+    def disagreements(self):
+        """Entries that send elsewhere than the kernel."""
+        said = self.kernel_macs()
+        names = {(stream.port, destination): stream.name for stream in STREAMS for destination in stream.destinations}
+        wrong = []
+        for rule in self.entries():
+            destination = rule["match"]["dst_ip"]["value"]
+            expected = said[names[rule["port"], destination]][destination]
+            if sends_to(rule) != expected:
+                wrong.append(f"{rule['port']}: {destination} to {sends_to(rule)}, the kernel: {expected}")
+        return wrong
 
     def probe(self):
         """Some packets of each flow, and the MACs with which they come out: by stream and destination, each with how many did."""
@@ -304,12 +322,16 @@ class Lab:
     def foreign(self):
         """What belongs to others: filters and qdiscs beside ours, and all of the kernel's tables."""
         shown = []
-        for port in ("p0", "pf0hpf"):
+        for port in OWNED:
             shown += self.tc(f"filter show dev {port} ingress pref 7").splitlines()
             shown += self.tc(f"qdisc show dev {port}").splitlines()
         for table in ("-4 route show table all", "-6 route show table all", "rule", "nexthop", "neigh show nud permanent"):
             shown += sorted(self.command("ip", *table.split()).splitlines())
         return shown
+
+
+def sends_to(rule):
+    return next((action["value"] for action in rule["actions"] if action.get("field") == "dst_mac"), None)
 
 
 def read(path):
