@@ -218,8 +218,8 @@ Result<std::unique_ptr<Watcher::Subscriptions>> Watcher::Subscriptions::Open() {
   rtnetlink.push_back({"routes", std::move(*routes), &Subscriptions::DumpRoutes, false, true});
   rtnetlink.push_back({"neighbours", std::move(*neighs), &Subscriptions::DumpNeighs, false, true});
   rtnetlink.push_back({"bridge VLANs", std::move(*bridge_vlans), &Subscriptions::DumpBridgePorts, true});
-  std::unique_ptr<Subscriptions> subscriptions(
-      new Subscriptions{std::move(rtnetlink), std::move(*devlink), true, std::move(*dumps), {}, {}, {}, {}, {}, {}, {}});
+  std::unique_ptr<Subscriptions> subscriptions(new Subscriptions{
+      std::move(rtnetlink), std::move(*devlink), true, std::move(*dumps), {}, {}, {}, {}, {}, {}, {}});
   subscriptions->OpenForwardPath();
   return subscriptions;
 }
