@@ -24,7 +24,7 @@ TOR, SECOND = "192.0.2.2", "192.0.2.3"
 TOR6, SECOND6 = "2001:db8:ff::2", "2001:db8:ff::3"
 NET, NET6, POD_NET = "203.0.113.0/24", "2001:db8:100::/64", "10.9.1.0/24"
 POD1, GATEWAY1 = "10.1.1.2", "10.1.1.1"
-FOREIGN = "protocol ip pref 7 handle 0x1 flower skip_sw src_ip 10.8.0.77 action drop"  # stands at the ports that OWNED names
+FOREIGN = "protocol ip pref 15 handle 0x1 flower skip_sw src_ip 10.8.0.77 action drop"  # stands at the ports that OWNED names
 OWNED = ("p0", "pf0hpf", "pf0vf0")
 RATE = 5  # packets a second of each flow: 1,000 of all
 PROBE_PORT = 7001  # what is sent there is dropped at the end, without a word
@@ -323,7 +323,7 @@ class Lab:
         """What belongs to others: filters and qdiscs beside ours, and all of the kernel's tables."""
         shown = []
         for port in OWNED:
-            shown += self.tc(f"filter show dev {port} ingress pref 7").splitlines()
+            shown += self.tc(f"filter show dev {port} ingress pref 15").splitlines()
             shown += self.tc(f"qdisc show dev {port}").splitlines()
         for table in ("-4 route show table all", "-6 route show table all", "rule", "nexthop", "neigh show nud permanent"):
             shown += sorted(self.command("ip", *table.split()).splitlines())
