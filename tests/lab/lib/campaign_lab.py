@@ -241,10 +241,14 @@ class Lab:
 
     def dwell(self):
         """Until so many packets have entered at each of the ports."""
-        before = {stream.port: self.counted(stream.port, "sent") for stream in STREAMS}
-        until("packets are sent", lambda: all(self.counted(port, "sent") >= was + DWELL for port, was in before.items()))
+        before = self.sent()
+        until("packets are sent", lambda: all(self.sent()[port] >= was + DWELL for port, was in before.items()))
 
     # ---- what is seen
+
+    def sent(self):
+        """Packets that have entered, by port."""
+        return {stream.port: self.counted(stream.port, "sent") for stream in STREAMS}
 
     def counted(self, port, what):
         return json.loads(read(SWITCH + "totals"))["ports"][port][what]
