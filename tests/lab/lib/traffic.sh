@@ -44,19 +44,26 @@ stream_start() {
   shift 5
   (($#)) || set -- --rate 500
   receive_start "$name" "$to" --bind "$to_address:7000" --timeout "$stream_limit_ms" --idle "${stream_idle_ms:-500}"
-  # Not by in_ns: the sender itself is to get the signal, not a shell around it.
-  nsenter --net="/run/netns/$from" "$LABTRAFFIC" send --from "$from_address:7000" --to "$to_address:7000" --count 0 \
-    "$@" >"$traffic_directory/$name.sent" &
-  printf '%d\n' $! >"$traffic_directory/$name.sender"
+  send_start "$name" "$from" --from "$from_address:7000" --to "$to_address:7000" "$@"
 }
 
-# flows_start NAME FROM_NAMESPACE FROM_ADDRESS TO_NAMESPACE FIRST_ADDRESS FLOWS: as stream_start, to as many addresses, from that one
-# on, all of which end in that namespace; 1,000 packets a second in all.
+# flows_start NAME FROM_NAMESPACE FROM_ADDRESS TO_NAMESPACE FIRST_ADDRESS FLOWS [RATE]: as stream_start, to as many addresses,
+# from that one on, all of which end in that namespace; 1,000 packets a second in all, or RATE. IPv6 has port 7006, so that both
+# families can end in one namespace.
 flows_start() {
-  receive_start "$1" "$4" --bind 0.0.0.0:7000 --timeout "$stream_limit_ms" --idle 500
-  nsenter --net="/run/netns/$2" "$LABTRAFFIC" send --from "$3:7000" --to "$5:7000" --count 0 --rate 1000 \
-    --flows "$6" --spread address >"$traffic_directory/$1.sent" &
-  printf '%d\n' $! >"$traffic_directory/$1.sender"
+  local port=7000 any=0.0.0.0
+  [[ $5 != *:* ]] || port=7006 any='[::]'
+  receive_start "$1" "$4" --bind "$any:$port" --timeout "$stream_limit_ms" --idle 500
+  send_start "$1" "$2" --from "$(in_url "$3"):$port" --to "$(in_url "$5"):$port" --rate "${7-1000}" --flows "$6" --spread address
+}
+
+# send_start NAME NAMESPACE OPTIONS...: `labtraffic send` in the background, until stream_stop ends it.
+send_start() {
+  local name=$1 namespace=$2
+  shift 2
+  # Not by in_ns: the sender itself is to get the signal, not a shell around it.
+  nsenter --net="/run/netns/$namespace" "$LABTRAFFIC" send --count 0 "$@" >"$traffic_directory/$name.sent" &
+  printf '%d\n' $! >"$traffic_directory/$name.sender"
 }
 
 # stream_stop NAME: returns when both ends have their reports. Of a receiver that has not seen the end nobody knows what was lost.
