@@ -34,7 +34,7 @@ struct Flow {
   bool afresh = false;                       // and what stands there is removed first, since it cannot be replaced
   bool leaving = false;                      // to be forgotten as soon as the hardware holds nothing
   bool dirty = false;                        // stands among the flows to be asked about
-  bool doubted = false;                      // its sender has moved, says a change, and the kernel is still to be asked
+  bool moved = false;                        // its sender has moved, says a change, and the kernel is still to be asked
   bool answered = false;                     // the kernel has been asked at least once
   bool waiting = false;                      // the answer was kWait
   Reason reason;                             // why it waits, stays in software or was refused

@@ -50,9 +50,4 @@ bool MovingStations::Blocks(const Flow& flow) {
   return false;
 }
 
-bool MovingStations::Doubts(const Flow& entry) const {
-  const auto found = stations_.find(entry.match.source_mac);
-  return found != stations_.end() && found->second.doubted.contains(entry.id);
-}
-
 }  // namespace dpuflow::flow

@@ -26,11 +26,10 @@ class MovingStations {
   void DoubtUntilReleased(const Flow& entry);
   // Nothing is left at the port. Returns the flows that may be programmed now.
   std::vector<FlowId> Release(std::uint32_t port);
-  // That entry is right, or gone, or could not be removed. Returns the flows that may be programmed now.
+  // This entry, if it was in doubt, is right, or gone, or could not be removed. Returns the flows that may be programmed now.
   std::vector<FlowId> Clear(const Flow& entry);
   // Whether an add of this flow has to wait; if so it is among those that Clear returns.
   [[nodiscard]] bool Blocks(const Flow& flow);
-  [[nodiscard]] bool Doubts(const Flow& entry) const;
 
  private:
   struct Station {

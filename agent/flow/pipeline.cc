@@ -73,8 +73,8 @@ void Pipeline::Forget(FlowId id) {
   if (flow == nullptr) return;
   if (flow->wanted && flow->match.table != Table::kGuard) --wanted_;
   if (flow->held) ledger_.Close(*flow->held);
-  std::vector<FlowId> freed = IsRouted(flow->match) ? targets_.Remove(*flow) : std::vector<FlowId>{};
-  if (moving_.Doubts(*flow)) std::ranges::copy(moving_.Clear(*flow), std::back_inserter(freed));
+  std::vector<FlowId> freed = moving_.Clear(*flow);
+  if (IsRouted(flow->match)) std::ranges::copy(targets_.Remove(*flow), std::back_inserter(freed));
   table_.Erase(id);
   for (const FlowId other : freed) Settle(other);
 }
@@ -225,7 +225,7 @@ void Pipeline::OnAnswer(const Answer& answer, TimePoint now) {
   } else if ((flow = answer.bridged ? ReshapeBridged(answer, now) : Reshape(answer, now)) != nullptr) {
     Apply(*flow, port->second, answer, now);
   }
-  if ((flow = table_.Find(question.flow)) != nullptr) flow->doubted = false;
+  if ((flow = table_.Find(question.flow)) != nullptr) flow->moved = false;
   EndDoubt(question.flow);
   ledger_.Close(question.epoch);
   cause_ = ledger_.now();

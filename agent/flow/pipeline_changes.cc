@@ -26,7 +26,7 @@ void Pipeline::OnChange(const Change& change, TimePoint /*now*/) {
   for (const FlowId id : affected) {
     Flow* flow = table_.Find(id);
     if (flow == nullptr || !IsSenderInHardware(*flow) || (!flow->dirty && !flow->leaving)) continue;
-    flow->doubted = flow->dirty;
+    flow->moved = flow->dirty;
     moving_.Doubt(*flow);
   }
 }
@@ -35,11 +35,10 @@ bool Pipeline::IsSenderInHardware(const Flow& flow) {
   return VouchesForSender(flow.match.table) && (flow.installed || flow.in_flight);
 }
 
-// What is known of a sender that was doubted: it is where it was, or its entry is gone, or cannot be removed just now.
+// If a sender was in doubt, it is known now: it is where it was, or its entry is gone, or cannot be removed just now.
 void Pipeline::EndDoubt(FlowId id) {
   const Flow* flow = table_.Find(id);
-  if (flow == nullptr || !moving_.Doubts(*flow) || flow->doubted || flow->dirty || flow->queued || flow->in_flight)
-    return;
+  if (flow == nullptr || flow->moved || flow->dirty || flow->queued || flow->in_flight) return;
   for (const FlowId waiting : moving_.Clear(*flow)) Settle(waiting);
 }
 

@@ -212,6 +212,15 @@ class AStationThatMoves : public BridgedFlows {
     }));
   }
 
+  // The entry at the old port goes with one batch, and once that is acknowledged, the one at the new port comes with the next.
+  void ExpectOneAfterTheOther() {
+    world.Program();
+    EXPECT_EQ(SendersAt(World::kPod), 0u);
+    EXPECT_EQ(SendersAt(World::kOtherPod), 0u) << "that was not acknowledged yet when this batch was made";
+    world.Program();
+    EXPECT_EQ(SendersAt(World::kOtherPod), 1u);
+  }
+
   inline static const MacAddress kOtherRouterMac{{0x02, 0, 0, 0, 0, 0x08}};
   inline static const MacAddress kThirdMac{{0x0a, 0, 0, 0, 0, 0x55}};
 };
@@ -219,11 +228,7 @@ class AStationThatMoves : public BridgedFlows {
 TEST_F(AStationThatMoves, LeavesItsOldPortFirst) {
   Move();
   SendFromTheNewPort();
-  world.Program();
-  EXPECT_EQ(SendersAt(World::kPod), 0u);
-  EXPECT_EQ(SendersAt(World::kOtherPod), 0u) << "that was not acknowledged yet when this batch was made";
-  world.Program();
-  EXPECT_EQ(SendersAt(World::kOtherPod), 1u);
+  ExpectOneAfterTheOther();
 }
 
 TEST_F(AStationThatMoves, AndThatIsKnownBeforeTheKernelHasBeenAsked) {
@@ -235,11 +240,7 @@ TEST_F(AStationThatMoves, AndThatIsKnownBeforeTheKernelHasBeenAsked) {
   EXPECT_EQ(SendersAt(World::kOtherPod), 0u);
   EXPECT_FALSE(world.pipeline.settled());
   for (const Answer& answer : world.AnswersTo(questions)) world.pipeline.OnAnswer(answer, world.now);
-  world.Program();
-  EXPECT_EQ(SendersAt(World::kPod), 0u);
-  EXPECT_EQ(SendersAt(World::kOtherPod), 0u);
-  world.Program();
-  EXPECT_EQ(SendersAt(World::kOtherPod), 1u);
+  ExpectOneAfterTheOther();
 }
 
 TEST_F(AStationThatMoves, IfItHasNotMovedAfterAllNothingWaits) {
@@ -270,11 +271,7 @@ TEST_F(AStationThatMoves, ARemovalThatIsRefusedIsNotWaitedFor) {
 TEST_F(AStationThatMoves, LeavesAPortThatIsNoLongerOursFirst) {
   SetPort([](Port& port) { port.offload = false; });
   SendFromTheNewPort();
-  world.Program();
-  EXPECT_EQ(SendersAt(World::kPod), 0u);
-  EXPECT_EQ(SendersAt(World::kOtherPod), 0u);
-  world.Program();
-  EXPECT_EQ(SendersAt(World::kOtherPod), 1u);
+  ExpectOneAfterTheOther();
 }
 
 TEST_F(AStationThatMoves, APortThatIsReleasedIsWaitedFor) {
