@@ -28,8 +28,6 @@ using Outcomes = std::vector<flow::Outcome>;
 // An operation failed because the qdisc that the port's filters hang on is not there any more ("Parent Qdisc doesn't exists"):
 // the port is to be released, and prepared again.
 [[nodiscard]] bool FootingIsGone(const Error& error);
-// A trial that failed so says nothing about the NIC: a port is gone or is being released, or the table is full for now.
-[[nodiscard]] bool IsNoVerdict(const Error& error);
 // The NIC cannot do what was tried, and will not be able to later. Any other error may pass.
 [[nodiscard]] bool IsVerdict(const Error& error);
 

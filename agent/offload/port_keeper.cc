@@ -35,6 +35,12 @@ netlink::FilterId ClassifierPlace(std::uint32_t port, std::uint32_t chain) {
   return {port, netlink::kClsactIngress, chain, kClassifierPrio, kEthertypeAll, kClassifierHandle};
 }
 
+// A trial with a peer that failed so says nothing about this port: one of them is gone or is being released, or the table is
+// full for now.
+bool PeerMayBeAway(const Error& error) {
+  return error.code == ENODEV || error.code == ENOSPC || error.code == ENOMEM || FootingIsGone(error);
+}
+
 bool IsOffloadOff(const Error& error) { return error.extack.find("TC offload is disabled") != std::string::npos; }
 
 // A link's name among the descriptors that are kept.
@@ -186,7 +192,7 @@ tl::expected<flow::Form, PortKeeper::Refusal> PortKeeper::Probe(std::uint32_t po
   }
   if (peer == 0) return form;
   const flow::RouteTo route{{peer, kTrialMac, kTrialMac}};
-  if (auto tried = Try(TrialRoute(port, form, route), name); !tried && !IsNoVerdict(tried.error())) {
+  if (auto tried = Try(TrialRoute(port, form, route), name); !tried && !PeerMayBeAway(tried.error())) {
     return ExplainProbe(tried.error(), name, "filters that rewrite a packet and redirect it");
   }
   return form;

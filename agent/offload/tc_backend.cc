@@ -20,10 +20,6 @@ bool FootingIsGone(const Error& error) {
   return error.code == EINVAL && error.extack.find("Qdisc") != std::string::npos;
 }
 
-bool IsNoVerdict(const Error& error) {
-  return error.code == ENODEV || error.code == ENOSPC || error.code == ENOMEM || FootingIsGone(error);
-}
-
 bool IsVerdict(const Error& error) {
   return error.code == EOPNOTSUPP || (error.code == EINVAL && !FootingIsGone(error));
 }

@@ -83,9 +83,9 @@ class TcBackend final : public Backend {
   ReportSink sink_;
   PortKeeper keeper_;  // the keeper thread's
   mutable std::mutex mutex_;
-  std::map<std::uint32_t, flow::Form>
-      forms_;                         // of prepared ports; guarded by mutex_: written by the keeper, read by the loop
-  std::set<std::uint32_t> sweeping_;  // guarded by mutex_
+  // Guarded by mutex_: written by the keeper, read by the loop.
+  std::map<std::uint32_t, flow::Form> forms_;  // of prepared ports
+  std::set<std::uint32_t> sweeping_;
   BoundedQueue<Request> requests_;
   std::vector<std::unique_ptr<Programmer>> programmers_;
   std::thread keeper_thread_;
