@@ -27,7 +27,7 @@ import sys
 import time
 
 from campaign_faults import FAULTS
-from campaign_lab import PROBES, STREAMS, Daemon, Failure, Lab, until
+from campaign_lab import PORT_TO, PROBES, STREAMS, Daemon, Failure, Lab, until
 
 
 class Event:
@@ -102,7 +102,8 @@ class Campaign:
             next(story, None)
         over = time.monotonic()
         self.lab.sync()
-        meanwhile = {stream.name: self.lab.sent()[stream.port] - before[stream.port] for stream in STREAMS}
+        after = self.lab.sent()
+        meanwhile = {stream.name: after[stream.port] - before[stream.port] for stream in STREAMS}
         self.mend(event)
         clean = time.monotonic() - over
         self.back_in_hardware()
@@ -146,7 +147,8 @@ class Campaign:
     def delivered_and_untouched(self):
         if wrong := self.lab.misdelivered():
             raise Failure(f"{len(wrong)} flows misdelivered, such as {wrong[0]}")
-        if changed := list(difflib.unified_diff(self.lab.own, self.lab.foreign(), "before", "after", lineterm="", n=0)):
+        before, after = self.lab.foreign_before, self.lab.foreign()
+        if changed := list(difflib.unified_diff(before, after, "before", "after", lineterm="", n=0)):
             raise Failure("what belongs to others has changed:\n" + "\n".join(changed))
 
 
@@ -168,7 +170,6 @@ class OffloadCampaign(Campaign):
             raise Failure(f"{failure}; {len(wrong)} entries do not, such as {wrong[:1]}") from None
 
     def mend(self, event):
-        self.lab.sync()
         if event.untold:
             if event.random("mended").random() < 0.5:
                 self.found += len(self.lab.differences())
@@ -193,7 +194,7 @@ class OffloadCampaign(Campaign):
                 raise Failure(f"{name}: {report.lost} packets lost, of {meanwhile[name]} that entered while it lasted")
         before = self.forwarded()
         self.delivered_and_untouched()
-        if self.forwarded() - before < PROBES * sum(stream.flows for stream in STREAMS):
+        if self.forwarded() - before < PROBES * len(PORT_TO):
             raise Failure("packets do not all go through hardware")
 
     def tell(self, events):
@@ -206,7 +207,7 @@ class OffloadCampaign(Campaign):
         )
 
     def forwarded(self):
-        return sum(self.lab.counted(port, "forwarded") for port in {stream.port for stream in STREAMS})
+        return sum(self.lab.counted("forwarded").values())
 
 
 def main():

@@ -10,7 +10,8 @@ import socket
 import subprocess
 
 from campaign_lab import (
-    FOREIGN, GATEWAY1, NET, NET6, POD1, POD_NET, SECOND, SECOND6, STREAMS, TOR, TOR6, Failure, read, sends_to, until,
+    FOREIGN, GATEWAY1, NET, NET6, POD1, POD_NET, SECOND, SECOND6, STREAMS, TOR, TOR6, Failure, leads_to, read,
+    sends_to, until,
 )  # fmt: skip
 
 FAULTS = []
@@ -221,7 +222,7 @@ def a_route_moves_while_no_agent_runs(lab, _rng):
     yield
     lab.daemon.start()
     lab.sync()
-    if any(rule["port"] == "pf0vf0" and ":" not in rule["match"]["dst_ip"]["value"] and sends_to(rule) != lab.macs[SECOND]
+    if any(rule["port"] == "pf0vf0" and ":" not in leads_to(rule) and sends_to(rule) != lab.macs[SECOND]
            for rule in lab.entries()):  # fmt: skip
         raise Failure("an entry goes the old way")
     lab.route(NET, TOR)

@@ -24,8 +24,9 @@ TOR, SECOND = "192.0.2.2", "192.0.2.3"
 TOR6, SECOND6 = "2001:db8:ff::2", "2001:db8:ff::3"
 NET, NET6, POD_NET = "203.0.113.0/24", "2001:db8:100::/64", "10.9.1.0/24"
 POD1, GATEWAY1 = "10.1.1.2", "10.1.1.1"
-FOREIGN = "protocol ip pref 15 handle 0x1 flower skip_sw src_ip 10.8.0.77 action drop"  # stands at the ports that OWNED names
-OWNED = ("p0", "pf0hpf", "pf0vf0")
+FOREIGN = os.environ["LAB_FOREIGN"]  # a filter, as tc takes it, that stands at these ports
+FOREIGN_PREF = FOREIGN.split()[FOREIGN.split().index("pref") + 1]
+OWNED = os.environ["LAB_FOREIGN_PORTS"].split()
 RATE = 5  # packets a second of each flow: 1,000 of all
 PROBE_PORT = 7001  # what is sent there is dropped at the end, without a word
 PROBES = 2  # of each flow
@@ -74,11 +75,15 @@ class Stream:
                 "--bind", self.url(anywhere, self.udp), "--timeout", "900000", "--idle", "300", "--ready", ready]  # fmt: skip
 
 
+# Their destinations are addresses of one stream alone.
 STREAMS = (
     Stream("out4", "pod0", "10.1.0.2", "203.0.113.1", 80, "pf0vf0", "ext", 7004),
     Stream("out6", "pod0", "2001:db8:e0::2", "2001:db8:100::1", 80, "pf0vf0", "ext", 7006),
     Stream("in4", "ext", "198.51.100.2", "10.9.1.1", 40, "p0", "pod1", 7005),
 )
+
+
+PORT_TO = {destination: stream.port for stream in STREAMS for destination in stream.destinations}  # where packets to it enter
 
 
 class Report:
@@ -148,11 +153,11 @@ class Daemon:
 class Lab:
     def __init__(self, daemon):
         self.daemon = daemon  # None: the kernel alone
-        self.running = []
+        self.receivers, self.senders = {}, {}  # by stream
         self.macs = {}
         for namespace, device, address in (("tor", "wire0", TOR), ("tor", "second0", SECOND)):
             self.macs[address] = in_namespace(namespace, lambda device=device: mac_of(device))
-        self.own = self.foreign()
+        self.foreign_before = self.foreign()
 
     # ---- what changes it
 
@@ -223,21 +228,17 @@ class Lab:
                 os.unlink(ready)
             receiver = subprocess.Popen(stream.receiving(ready), stdout=subprocess.PIPE, text=True)
             until(f"the receiver of {stream.name}", lambda ready=ready: os.path.exists(ready))
-            self.running.append((stream, receiver))
-        self.running = [(*pair, subprocess.Popen(
-            pair[0].sending(pair[0].udp, "--count", "0", "--rate", str(RATE * pair[0].flows)),
-            stdout=subprocess.PIPE, text=True)) for pair in self.running]  # fmt: skip
+            self.receivers[stream] = receiver
+        for stream in STREAMS:
+            sending = stream.sending(stream.udp, "--count", "0", "--rate", str(RATE * stream.flows))
+            self.senders[stream] = subprocess.Popen(sending, stdout=subprocess.PIPE, text=True)
         self.dwell()
 
     def stop_streams(self):
-        reports = {}
-        for _, _, sender in self.running:
+        for sender in self.senders.values():
             sender.terminate()
-        for stream, receiver, sender in self.running:
-            sent = json.loads(sender.communicate(timeout=60)[0])
-            reports[stream.name] = Report(stream, sent, json.loads(receiver.communicate(timeout=60)[0]))
-        self.running = []
-        return reports
+        return {stream.name: Report(stream, reported(self.senders[stream]), reported(self.receivers[stream]))
+                for stream in STREAMS}  # fmt: skip
 
     def dwell(self):
         """Until so many packets have entered at each of the ports."""
@@ -248,51 +249,43 @@ class Lab:
 
     def sent(self):
         """Packets that have entered, by port."""
-        return {stream.port: self.counted(stream.port, "sent") for stream in STREAMS}
+        return self.counted("sent")
 
-    def counted(self, port, what):
-        return json.loads(read(SWITCH + "totals"))["ports"][port][what]
-
-    def rules(self):
-        return [json.loads(line) for line in read(SWITCH + "rules").splitlines()]
+    def counted(self, what):
+        """By port where streams enter."""
+        ports = json.loads(read(SWITCH + "totals"))["ports"]
+        return {stream.port: ports[stream.port][what] for stream in STREAMS}
 
     def entries(self):
         """The routing entries of the streams' flows."""
-        known = {(stream.port, destination) for stream in STREAMS for destination in stream.destinations}
-        return [rule for rule in self.rules()
-                if rule["chain"] == 2 and (rule["port"], rule["match"]["dst_ip"]["value"]) in known]  # fmt: skip
+        rules = map(json.loads, read(SWITCH + "rules").splitlines())
+        return [rule for rule in rules if rule["chain"] == 2 and PORT_TO.get(leads_to(rule)) == rule["port"]]
 
     def all_in_hardware(self):
-        return len(self.entries()) == sum(stream.flows for stream in STREAMS)
+        return len(self.entries()) == len(PORT_TO)
 
     def kernel_macs(self):
-        """The MAC that the kernel sends the packets of each flow to, by stream and destination."""
+        """The MAC that the kernel sends the packets of each flow to, by destination."""
         lines = [f"route get {destination} from {stream.source} iif {stream.port}"
                  for stream in STREAMS for destination in stream.destinations]  # fmt: skip
         known = json.loads(self.command("ip", "-j", "neigh"))
         neighbours = {(neighbour["dst"], neighbour["dev"]): neighbour.get("lladdr") for neighbour in known}
-        found = {}
+        found = dict.fromkeys(PORT_TO)
         shown = self.command("ip", "-force", "-batch", "-", text="\n".join(lines), check=False)  # some may be unreachable
         for line in shown.splitlines():
             words = line.split()
             if "via" in words:
                 found[words[0]] = neighbours.get((words[words.index("via") + 1], words[words.index("dev") + 1]))
-        return {stream.name: {destination: found.get(destination) for destination in stream.destinations} for stream in STREAMS}
+        return found
 
     def disagreements(self):
         """Entries that send elsewhere than the kernel."""
         said = self.kernel_macs()
-        names = {(stream.port, destination): stream.name for stream in STREAMS for destination in stream.destinations}
-        wrong = []
-        for rule in self.entries():
-            destination = rule["match"]["dst_ip"]["value"]
-            expected = said[names[rule["port"], destination]][destination]
-            if sends_to(rule) != expected:
-                wrong.append(f"{rule['port']}: {destination} to {sends_to(rule)}, the kernel: {expected}")
-        return wrong
+        return [f"{leads_to(rule)} to {sends_to(rule)}, the kernel: {said[leads_to(rule)]}"
+                for rule in self.entries() if sends_to(rule) != said[leads_to(rule)]]  # fmt: skip
 
     def probe(self):
-        """Some packets of each flow, and the MACs with which they come out: by stream and destination, each with how many did."""
+        """Some packets of each flow, and the MACs with which they come out: by destination, each with how many did."""
         sockets = [in_namespace(namespace, lambda device=device: listen(device))
                    for namespace, device in (("tor", "wire0"), ("pod1", "vf1"))]  # fmt: skip
         try:
@@ -304,37 +297,46 @@ class Lab:
                 each.close()
 
     def arrivals(self, sockets):
-        names = {destination: stream.name for stream in STREAMS for destination in stream.destinations}
-        seen = {stream.name: {destination: collections.Counter() for destination in stream.destinations} for stream in STREAMS}
-        missing = PROBES * len(names)
+        seen = {destination: collections.Counter() for destination in PORT_TO}
+        missing = PROBES * len(PORT_TO)
         while missing > 0 and (ready := select.select(sockets, [], [], QUIET)[0]):
             for each in ready:
                 frame, (_, _, kind, _, _) = each.recvfrom(2048)
                 destination = probed(frame)
-                if kind != socket.PACKET_OUTGOING and destination in names:
-                    seen[names[destination]][destination][mac_text(frame[:6])] += 1
+                if kind != socket.PACKET_OUTGOING and destination in seen:
+                    seen[destination][mac_text(frame[:6])] += 1
                     missing -= 1
         return seen
 
     def misdelivered(self):
         """What comes out elsewhere than the kernel says, or not at all, or twice; empty when all is right."""
         said, seen = self.kernel_macs(), self.probe()
-        return [f"{name}: {destination} to {dict(macs)}, the kernel: {said[name][destination]}"
-                for name, flows in seen.items() for destination, macs in flows.items()
-                if macs != {said[name][destination]: PROBES}]  # fmt: skip
+        return [f"{destination} to {dict(macs)}, the kernel: {said[destination]}"
+                for destination, macs in seen.items() if macs != {said[destination]: PROBES}]  # fmt: skip
 
     def foreign(self):
         """What belongs to others: filters and qdiscs beside ours, and all of the kernel's tables."""
         shown = []
         for port in OWNED:
-            shown += self.tc(f"filter show dev {port} ingress pref 15").splitlines()
+            shown += self.tc(f"filter show dev {port} ingress pref {FOREIGN_PREF}").splitlines()
             shown += self.tc(f"qdisc show dev {port}").splitlines()
         for table in ("-4 route show table all", "-6 route show table all", "rule", "nexthop", "neigh show nud permanent"):
             shown += sorted(self.command("ip", *table.split()).splitlines())
         return shown
 
 
+def reported(process):
+    """What labtraffic prints at its end."""
+    return json.loads(process.communicate(timeout=60)[0])
+
+
+def leads_to(rule):
+    """Of a routing entry: the destination."""
+    return rule["match"]["dst_ip"]["value"]
+
+
 def sends_to(rule):
+    """The MAC."""
     return next((action["value"] for action in rule["actions"] if action.get("field") == "dst_mac"), None)
 
 
