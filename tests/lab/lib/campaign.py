@@ -27,7 +27,8 @@ import sys
 import time
 
 from campaign_faults import FAULTS
-from campaign_lab import PORT_TO, PROBES, STREAMS, Daemon, Failure, Lab, until
+from campaign_lab import PORT_TO, PROBES, STREAMS, Lab
+from daemon import Daemon, Failure, until
 
 
 class Event:
@@ -98,7 +99,7 @@ class Campaign:
             next(story)
             self.lab.dwell()
         self.follow(event)
-        for story in stories:
+        for story in stories + stories:
             next(story, None)
         over = time.monotonic()
         self.lab.sync()
@@ -181,6 +182,7 @@ class OffloadCampaign(Campaign):
 
     def back_in_hardware(self):
         until("all flows are in hardware", self.lab.all_in_hardware)
+        until("no packet misses", self.lab.none_misses)  # what leads to their entries may have been refused for longer
         self.lab.sync()
 
     def judge(self, event, reports, meanwhile, times):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fault campaign's faults: what may happen to the kernel's tables, to the ports, to the agent, to the driver, and by other
-people's hands. Each begins, lasts while packets go on, and is undone after its `yield`. What it draws follows from the seed, so
-it is the same one with and without an agent."""
+people's hands. Each begins, lasts while packets go on, and is undone after its `yield`; after a second one comes what must wait
+until the other one at the same time is undone as well. What it draws follows from the seed, so it is the same one with and
+without an agent."""
 
 import errno
 import json
@@ -10,9 +11,9 @@ import socket
 import subprocess
 
 from campaign_lab import (
-    FOREIGN, GATEWAY1, NET, NET6, POD1, POD_NET, SECOND, SECOND6, STREAMS, TOR, TOR6, Failure, leads_to, read,
-    sends_to, until,
+    FOREIGN, GATEWAY1, NET, NET6, POD1, POD_NET, SECOND, SECOND6, STREAMS, TOR, TOR6, leads_to, read, sends_to,
 )  # fmt: skip
+from daemon import Failure, until
 
 FAULTS = []
 FLOOD = 3000  # neighbours
@@ -338,8 +339,12 @@ def the_table_is_full(lab, rng):
 
 @fault("driver", untold=True)
 def the_driver_forgets(lab, rng):
-    lab.switch("forget", rng.choice(["2 vf 0", "2 uplink", "1 vf 0", "0 vf 0"]))
+    lost = rng.choice(["2 vf 0", "2 uplink", "1 vf 0", "0 vf 0"])
+    lab.switch("forget", lost)
     yield
+    yield  # until there is room
+    if lost == "0 vf 0":  # and with it a filter of somebody else, who writes it again
+        lab.tc(f"filter replace dev pf0vf0 ingress {FOREIGN}")
 
 
 @fault("driver", "routes")
@@ -351,7 +356,7 @@ def the_driver_holds_rtnl(lab, rng):
     lab.route(NET, TOR)
 
 
-# ---- other people's hands, which may come too late for what the agent takes out at the same time (check=False)
+# ---- other people's hands, which may come too late for what the agent takes out at the same time, or find no room (check=False)
 
 
 @fault("hands", untold=True)
@@ -381,6 +386,7 @@ def a_chain_is_deleted(lab, rng):
 def a_qdisc_is_deleted(lab, _rng):
     lab.tc("qdisc del dev pf0vf0 clsact")
     yield
+    yield  # until there is an agent, and room
     until("the agent makes another one", lambda: "clsact" in lab.tc("qdisc show dev pf0vf0"))
     lab.tc(f"filter add dev pf0vf0 ingress {FOREIGN}")
 
@@ -410,9 +416,9 @@ def an_entry_is_changed(lab, rng):
 @fault("hands")
 def a_foreign_filter_comes_and_goes(lab, rng):
     port = rng.choice(["p0", "pf0vf0"])
-    lab.tc(f"filter add dev {port} ingress protocol ip pref 6 handle 0x9 flower skip_sw src_ip 10.8.0.9 action drop")
+    lab.tc(f"filter add dev {port} ingress protocol ip pref 6 handle 0x9 flower skip_sw src_ip 10.8.0.9 action drop", check=False)
     yield
-    lab.tc(f"filter del dev {port} ingress protocol ip pref 6 handle 0x9 flower")
+    lab.tc(f"filter del dev {port} ingress protocol ip pref 6 handle 0x9 flower", check=False)
 
 
 # ---- what they share

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fault campaign's network, made by tests/scenarios/60-fault-campaign: its three streams, the agent in it, what the kernel
-says of each flow, where its packets come out, and what nobody but its owner may touch.
+"""The fault campaign's network, made by tests/scenarios/60-fault-campaign: its three streams, what the kernel says of each flow,
+where its packets come out, and what nobody but its owner may touch.
 
     pod0 --- pf0vf0   DPU   p0 === tor ------ ext        out4, out6: from pod0 to addresses at ext
     pod1 --- pf0vf1                second --- ext        in4: from ext to addresses at pod1
@@ -12,12 +12,11 @@ import ipaddress
 import json
 import os
 import select
-import signal
 import socket
 import subprocess
 import time
 
-from agent_api import Agent
+from daemon import Failure, until
 from differential_network import in_namespace, mac_of, mac_text
 
 TOR, SECOND = "192.0.2.2", "192.0.2.3"
@@ -34,21 +33,6 @@ QUIET = 3.0  # seconds after which what has not come will not
 DWELL = 50  # packets that a fault lasts, at least, of each direction
 SWITCH = "/sys/kernel/debug/labnic/"
 PARAMETERS = "/sys/module/labnic/parameters/"
-LOG, CONFIG, NOTIFY = "/run/lab/dpuflowd.log", "/run/lab/dpuflowd.toml", "/run/lab/notify"
-
-
-class Failure(Exception):
-    pass
-
-
-def until(what, condition, limit=120):
-    """Returns what the condition does, once that is true."""
-    end = time.monotonic() + limit
-    while not (result := condition()):
-        if time.monotonic() > end:
-            raise Failure(f"{what}: not within {limit} s")
-        time.sleep(0.02)
-    return result
 
 
 class Stream:
@@ -107,49 +91,6 @@ class Report:
         return max(rows.values(), default=0)
 
 
-class Daemon:
-    """dpuflowd."""
-
-    def __init__(self):
-        self.process = None
-        self.api = None
-
-    def start(self):
-        """Returns when it has told that it is ready, as it would tell systemd."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(NOTIFY)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified, open(LOG, "ab") as log:
-            notified.bind(NOTIFY)
-            notified.settimeout(1)
-            self.process = self.run(log, NOTIFY_SOCKET=NOTIFY)
-            until("the agent is ready", lambda: self.is_ready(notified))
-        self.api = Agent()
-
-    def run(self, log, **environment):
-        return subprocess.Popen([os.environ["DPUFLOWD"], "--config", CONFIG], stdout=log, stderr=log,
-                                env=os.environ | environment)  # fmt: skip
-
-    def is_ready(self, notified):
-        if self.process.poll() is not None:
-            raise Failure(f"the agent has ended with {self.process.returncode}")
-        with contextlib.suppress(TimeoutError):
-            return b"READY=1" in notified.recv(4096)
-        return False
-
-    def end(self, number):
-        """By this signal; returns when it has ended."""
-        self.process.send_signal(number)
-        return self.process.wait(timeout=60)
-
-    @contextlib.contextmanager
-    def standing_still(self):
-        self.process.send_signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self.process.send_signal(signal.SIGCONT)
-
-
 class Lab:
     def __init__(self, daemon):
         self.daemon = daemon  # None: the kernel alone
@@ -189,8 +130,9 @@ class Lab:
         self.ip(f"route {command} {net} via {by}")
 
     def plug(self, pod):
-        """A pod's port is new, and gets what it had."""
+        """A pod's port is new, and gets what it had; first its clsact, which would stop packets later."""
         far, near, gateway = f"vf{pod}", f"pf0vf{pod}", f"10.1.{pod}.1"
+        self.tc(f"qdisc add dev {near} clsact", check=False)  # the agent may have been faster
         self.ip(f"link set dev {far} netns pod{pod}", f"link set dev {near} up", f"address add {gateway}/24 dev {near}")
         self.ip(f"link set dev {far} up", f"address add 10.1.{pod}.2/24 dev {far}", f"route add default via {gateway}",
                 namespace=f"pod{pod}")  # fmt: skip
@@ -263,6 +205,12 @@ class Lab:
 
     def all_in_hardware(self):
         return len(self.entries()) == len(PORT_TO)
+
+    def none_misses(self):
+        """For a while."""
+        before = self.counted("missed")
+        self.dwell()
+        return self.counted("missed") == before
 
     def kernel_macs(self):
         """The MAC that the kernel sends the packets of each flow to, by destination."""
