@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A packet's way through the switch: chain 0, its tables by rising prio, the first entry that matches;
- * goto leads to another chain with the packet as it is then. At the end of a chain the packet missed: it
- * comes up the representor of its port, with the edits made so far and, where the kernel has a place for it
- * (NET_TC_SKB_EXT), with the chain's number, so that tc goes on in that chain.
+ * goto leads to another chain with the packet as it is then. What has missed in chain 0 is looked for among
+ * flowtables' rules. At the end of a chain the packet missed: it comes up the representor of its port, with the
+ * edits made so far and, where the kernel has a place for it (NET_TC_SKB_EXT), with the chain's number, so that tc
+ * goes on in that chain.
  *
  * Every packet is counted once in exactly one of forwarded, missed, trapped, accepted, drops.
  */
-#include "labnic.h"
+#include "trace.h"
 
 enum labnic_next { LABNIC_CONTINUE, LABNIC_DONE, LABNIC_JUMP };
 
@@ -32,8 +33,9 @@ static void labnic_up(struct labnic_port *port, struct sk_buff *skb, atomic64_t 
 }
 
 /* What matched nothing in this chain. In chain 0 there is nothing to say: that is where tc begins anyway. */
-static void labnic_miss(struct labnic_port *port, struct sk_buff *skb, u32 chain)
+static void labnic_miss(struct labnic_port *port, struct sk_buff *skb, const struct labnic_key *key, u32 chain)
 {
+	trace_labnic_miss(port, key, chain);
 	if (chain && labnic_note_chain(skb, chain))
 		labnic_drop(port, skb, LABNIC_DROP_NO_MEMORY);
 	else
@@ -171,8 +173,10 @@ void labnic_datapath(struct labnic_port *port, struct sk_buff *skb)
 
 		labnic_parse(skb, &packet);
 		rule = labnic_find(port, &packet.key, chain);
+		if (!rule && !chain)
+			rule = labnic_find(port, &packet.key, LABNIC_FT_CHAIN);
 		if (!rule) {
-			labnic_miss(port, skb, chain);
+			labnic_miss(port, skb, &packet.key, chain);
 			return;
 		}
 		if (labnic_apply(port, skb, &packet, rule, &chain) != LABNIC_JUMP)

@@ -236,6 +236,7 @@ void labnic_debugfs_create(struct labnic *nic)
 	nic->debugfs = debugfs_create_dir(nic->pf ? "labnic1" : "labnic", NULL);
 	debugfs_create_file("rules", 0400, nic->debugfs, nic, &labnic_rules_fops);
 	debugfs_create_file("totals", 0400, nic->debugfs, nic, &labnic_totals_fops);
+	debugfs_create_u32("entries", 0400, nic->debugfs, &nic->rules);
 	debugfs_create_file("port_add", 0200, nic->debugfs, nic, &labnic_port_add_fops);
 	debugfs_create_file("port_del", 0200, nic->debugfs, nic, &labnic_port_del_fops);
 	debugfs_create_file("forget", 0200, nic->debugfs, nic, &labnic_forget_fops);

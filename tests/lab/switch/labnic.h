@@ -56,6 +56,7 @@
 #define LABNIC_MAX_MTU 9216
 #define LABNIC_MAX_CHAIN 3	/* as mlx5 without ignore_flow_level */
 #define LABNIC_MAX_PRIO 16
+#define LABNIC_FT_CHAIN U32_MAX	/* flowtables' rules: looked at after chain 0 */
 #define LABNIC_MAX_HOPS 64	/* gotos one packet may take before it counts as a loop */
 #define LABNIC_MAX_OUTPUTS 32
 #define LABNIC_MAX_ACTIONS 96	/* of one rule: 32 of tc, each pedit counts by field */

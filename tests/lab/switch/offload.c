@@ -11,6 +11,7 @@
 #include "labnic.h"
 
 static LIST_HEAD(labnic_block_cbs);	/* under rtnl, by the core */
+static LIST_HEAD(labnic_ft_cbs);	/* likewise, of netfilter's flowtables */
 
 static int labnic_inject(struct labnic *nic, struct netlink_ext_ack *extack)
 {
@@ -57,6 +58,8 @@ static int labnic_check_range(const struct labnic_rule *rule, struct netlink_ext
 {
 	bool any = READ_ONCE(labnic_ignore_flow_level);
 
+	if (rule->chain == LABNIC_FT_CHAIN)
+		return 0;
 	if (rule->chain && (!READ_ONCE(labnic_chains) || (!any && rule->chain > LABNIC_MAX_CHAIN))) {
 		labnic_refuse(extack, "Requested chain is out of supported range");
 		return -EOPNOTSUPP;
@@ -227,13 +230,41 @@ static int labnic_block_cb(enum tc_setup_type type, void *data, void *priv)
 	}
 }
 
+/* A connection's rule of a flowtable, in a chain of its own. There is no priority 0 in the tables. */
+static int labnic_ft_cb(enum tc_setup_type type, void *data, void *priv)
+{
+	struct flow_cls_offload *given = data;
+	struct flow_cls_offload flow = *given;
+	int err;
+
+	if (type != TC_SETUP_CLSFLOWER || flow.common.chain_index)
+		return -EOPNOTSUPP;
+	flow.common.chain_index = LABNIC_FT_CHAIN;
+	flow.common.prio++;
+	err = labnic_block_cb(type, &flow, priv);
+	given->stats = flow.stats;
+	return err;
+}
+
+/* The core does not take back the rules of a flowtable that goes. */
+static int labnic_setup_ft(struct labnic_end *end, struct flow_block_offload *block)
+{
+	if (end->port->index == LABNIC_UPLINK)	/* as mlx5 */
+		return -EOPNOTSUPP;
+	if (block->command == FLOW_BLOCK_UNBIND)
+		labnic_forget(end->port, LABNIC_FT_CHAIN);
+	return flow_block_cb_setup_simple(block, &labnic_ft_cbs, labnic_ft_cb, end, end, true);
+}
+
 int labnic_setup_tc(struct net_device *dev, enum tc_setup_type type, void *data)
 {
 	struct labnic_end *end = netdev_priv(dev);
 	struct flow_block_offload *block = data;
 
-	if (type != TC_SETUP_BLOCK)
+	if (type != TC_SETUP_BLOCK && type != TC_SETUP_FT)
 		return -EOPNOTSUPP;
 	block->unlocked_driver_cb = true;
+	if (type == TC_SETUP_FT)
+		return labnic_setup_ft(end, block);
 	return flow_block_cb_setup_simple(block, &labnic_block_cbs, labnic_block_cb, end, end, true);
 }

@@ -16,7 +16,7 @@
 #include <linux/jhash.h>
 #include <linux/random.h>
 
-#include "labnic.h"
+#include "trace.h"
 
 #define LABNIC_KEY_WORDS (sizeof(struct labnic_key) / sizeof(u64))
 
@@ -142,6 +142,7 @@ int labnic_table_insert(struct labnic *nic, struct labnic_rule *rule)
 	rcu_assign_pointer(table->slots[rule->slot], rule);
 	hlist_add_head_rcu(&rule->in_bucket, &table->buckets[hash & table->bucket_mask]);
 	atomic64_inc(&nic->totals.insertions);
+	trace_labnic_insert(rule);
 	return 0;
 }
 
@@ -188,6 +189,7 @@ void labnic_table_remove(struct labnic *nic, struct labnic_rule *rule)
 	labnic_shape_put(rule->shape);
 	labnic_table_put(table);
 	atomic64_inc(&nic->totals.deletions);
+	trace_labnic_remove(rule);
 	kfree_rcu(rule, rcu);
 }
 
