@@ -160,7 +160,8 @@ struct Watcher::Subscriptions {
     // What was lost need not show in the tables: a route is in none, and what changed there and back leaves no difference,
     // though a flow may have been resolved in between.
     bool hides = false;
-    bool lost = true;  // at the start everything has to be read
+    bool lost = true;      // at the start everything has to be read
+    bool drained = false;  // nothing stood in its queue any more when that was read last
     std::chrono::steady_clock::time_point repeat{};
   };
 
@@ -355,6 +356,7 @@ void Watcher::Subscriptions::Receive(Subscription& subscription, std::vector<Ker
       ParseInto(events, message, special);
     }
   });
+  subscription.drained = !status || *status == ReceiveStatus::kDrained;
   if (!status) {
     events.emplace_back(Trouble{status.error()});
     subscription.lost = true;
@@ -393,7 +395,8 @@ void Watcher::Subscriptions::Recover(std::vector<KernelEvent>& events) {
     if (!subscription.lost || now < subscription.repeat) continue;
     subscription.repeat = now + kRepeat;
     if (auto dumped = (this->*subscription.dump)(events); dumped) {
-      subscription.lost = false;
+      // What still stands in the queue is older than the table, and will be taken for newer.
+      subscription.lost = !subscription.drained;
       if (subscription.hides) events.emplace_back(flow::Change{flow::EverythingChanged{}});
     } else {
       events.emplace_back(Trouble{dumped.error()});
