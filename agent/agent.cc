@@ -22,8 +22,11 @@ constexpr std::size_t kReportsPerTurn = 256;
 constexpr std::size_t kMissesPerTurn = 1024;
 constexpr std::size_t kQuestionsPerTurn = 256;
 constexpr std::size_t kOperationsPerTurn = 256;
+constexpr std::size_t kJudgedPerTurn = 2048;  // flows of a sweep: half a millisecond
 
 constexpr milliseconds kAuditSync{10000};  // how long an audit waits for the agent to come into step
+
+constexpr std::chrono::seconds kLongestPoll{5};  // neighbours in use are told of after it (dpuflowd(8), keep-alive)
 
 constexpr std::size_t kKernelQueue = 1024;  // batches from the watcher; full: it waits, and the kernel keeps the rest
 constexpr std::size_t kReportQueue = 65536;
@@ -92,7 +95,8 @@ Agent::Agent(const Config& config, EventLoop& loop, Classifier classifier, Notif
       wake_(std::move(wake)),
       kernel_events_(kKernelQueue, &wake_),
       reports_(kReportQueue, &wake_),
-      pipeline_(LimitsOf(config), SomeFlowId()) {}
+      pipeline_(LimitsOf(config), SomeFlowId()),
+      sweep_pace_(config.poll_period, std::min<flow::Duration>(config.idle_time / 6, kLongestPoll)) {}
 
 Agent::~Agent() {
   kernel_events_.Close();  // a thread that waits for room in a queue must not be waited for
@@ -182,6 +186,7 @@ void Agent::Advance() {
   ReadKernelEvents();
   ReadReports();
   ReadMisses();
+  JudgeSome();
   if (ports_changed_) UpdatePorts(now);
   ResolveSome(now);
   auditor_->Advance(now);
@@ -194,7 +199,8 @@ void Agent::Advance() {
   AnswerSyncs(now);
   if (ports_->done() && stopped_callback_) std::exchange(stopped_callback_, nullptr)(!left_something_);
   const bool work_left = pipeline_.questions_waiting() > 0 || (pipeline_.operations_waiting() > 0 && unsent_.empty()) ||
-                         kernel_events_.size() > 0 || reports_.size() > 0 || !bucket_keeper_.empty();
+                         kernel_events_.size() > 0 || reports_.size() > 0 || !bucket_keeper_.empty() ||
+                         !sweeps_.empty();
   if (work_left) Schedule();
 }
 
@@ -290,9 +296,10 @@ void Agent::Apply(offload::Report report, TimePoint now) {
     ports_changed_ = true;  // what was released may be there again already
   } else if (const auto* tried = std::get_if<offload::RouteTried>(&report)) {
     ports_->OnRouteTried(*tried, now);
-  } else if (const auto* swept = std::get_if<offload::Swept>(&report)) {
+  } else if (auto* swept = std::get_if<offload::Swept>(&report)) {
     counters_->sweeps.Add();
-    pipeline_.OnSweep(swept->port, swept->samples, swept->began);
+    sweep_pace_.Spent(swept->cpu);
+    sweeps_.push_back(std::move(swept->sweep));
   } else if (auto* audited = std::get_if<offload::Audited>(&report)) {
     auditor_->OnAudited(std::move(*audited), now);
   } else if (const auto* trouble = std::get_if<offload::BackendTrouble>(&report)) {
@@ -343,8 +350,17 @@ void Agent::TellClassifierSettings() {
     log::Error({{"ERRNO", told.error().code}}, "{}", told.error());
 }
 
-void Agent::OnPoll(TimePoint /*now*/) {
+void Agent::JudgeSome() {
+  for (std::size_t left = kJudgedPerTurn; left > 0 && !sweeps_.empty();) {
+    const std::size_t judged = pipeline_.OnSweep(sweeps_.front(), left);
+    if (judged < left) sweeps_.pop_front();
+    left -= judged;
+  }
+}
+
+void Agent::OnPoll(TimePoint now) {
   keep_alive_->OnPoll(tables_);
+  if (!sweeps_.empty() || !sweep_pace_.IsDue(now)) return;
   for (const auto& [ifindex, slot] : ports_->slots()) {
     if (slot.state == PortSlot::State::kReady) backend_->Sweep(ifindex);
   }

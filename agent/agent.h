@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -33,6 +34,7 @@
 #include "agent/kernel/tables.h"
 #include "agent/offload/tc_backend.h"
 #include "agent/port_manager.h"
+#include "agent/sweep_pace.h"
 #include "bpf/classifier.h"
 
 namespace dpuflow {
@@ -114,6 +116,7 @@ class Agent final : private PortListener, private AuditHost {
   void ReadReports();
   void ReadMisses();
   void OnTick(TimePoint now);
+  void JudgeSome();
   void OnPoll(TimePoint now);
   // Moves everything on as far as it goes now: questions asked, operations issued, ports released, syncs answered.
   void Advance();
@@ -174,7 +177,9 @@ class Agent final : private PortListener, private AuditHost {
   std::unique_ptr<kernel::Watcher> watcher_;
   std::unique_ptr<KeepAlive> keep_alive_;
 
-  std::vector<flow::Operation> unsent_;   // taken from the pipeline; the backend had no room yet
+  std::vector<flow::Operation> unsent_;  // taken from the pipeline; the backend had no room yet
+  SweepPace sweep_pace_;
+  std::deque<flow::Sweep> sweeps_;        // read, and still to be judged
   bool misses_left_ = false;              // the ring held more than one turn reads
   TimePoint misses_read_;                 // all misses from before this have been read
   std::vector<std::string> differences_;  // News::difference, of the present batch of events

@@ -42,6 +42,7 @@
 #include "agent/flow/moving_stations.h"
 #include "agent/flow/port.h"
 #include "agent/flow/source_table.h"
+#include "agent/flow/sweep.h"
 #include "agent/flow/targets.h"
 
 namespace dpuflow::flow {
@@ -57,7 +58,8 @@ struct Limits {
       std::chrono::seconds(5);  // a flow kept in software is asked about again after this, if it still sends
   Duration room_stay =
       std::chrono::seconds(10);  // an entry stays for this before it makes room, and out of it afterwards
-  Duration room_quiet = std::chrono::seconds(3);  // one whose counter stood still for this makes room for any other
+  Duration room_quiet =
+      std::chrono::seconds(3);  // one whose counter was seen standing still for this makes room for any other
   // A packet that comes up this long after all its entries were acknowledged is a surprise: two periods of a driver's counters.
   Duration surprise = std::chrono::seconds(2);
 };
@@ -119,9 +121,9 @@ class Pipeline {
   void OnAnswer(const Answer& answer, TimePoint now);
   void OnOutcome(const Outcome& outcome, TimePoint now);
 
-  // One port's counters, all that are ours there, read in one sweep which began at `now`. A flow on that port that was
+  // Judges at most so many flows of the port that was swept, and says how many; fewer: those were the last. One that was
   // programmed before the sweep and is not in it has vanished. Entries that stood still for the idle time are removed.
-  void OnSweep(std::uint32_t port, std::span<const Sample> samples, TimePoint now);
+  std::size_t OnSweep(Sweep& sweep, std::size_t most);
   // The audit (pipeline_audit.cc). What stands of a port's flows and can be compared: nothing is under way for them.
   [[nodiscard]] std::vector<FlowId> Standing(std::uint32_t port) const;
   // The question that the flow's entry answers; nothing where the kernel has no say in it (guards, L2 destinations).

@@ -38,7 +38,7 @@ std::vector<FlowId> Pipeline::LeastUsed(std::optional<Table> table, TimePoint no
   for (const auto& [id, flow] : table_.all()) {
     if (flow.match.table == Table::kGuard || (table && flow.match.table != *table)) continue;
     if (!IsStanding(flow) || now - flow.programmed < limits_.room_stay) continue;
-    (now - flow.active >= limits_.room_quiet ? still : moving).push_back(&flow);
+    (flow.sampled - flow.active >= limits_.room_quiet ? still : moving).push_back(&flow);
   }
   std::ranges::sort(still, {}, [](const Flow* flow) { return flow->active; });
   std::ranges::sort(moving, [](const Flow* one, const Flow* other) { return LessUsed(*one, *other); });

@@ -1,24 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What time brings: counters and aging, retries, and what the operator flushes.
-#include <unordered_map>
+#include <algorithm>
 
 #include "agent/flow/aging.h"
 #include "agent/flow/pipeline.h"
 
 namespace dpuflow::flow {
 
-void Pipeline::OnSweep(std::uint32_t port, std::span<const Sample> samples, TimePoint now) {
-  std::unordered_map<FlowId, const Sample*> seen;
-  seen.reserve(samples.size());
-  for (const Sample& sample : samples) seen.emplace(sample.flow, &sample);
-  for (const FlowId id : table_.OnPort(port)) {
+std::size_t Pipeline::OnSweep(Sweep& sweep, std::size_t most) {
+  if (!sweep.unjudged) sweep.unjudged = table_.OnPort(sweep.port);
+  const std::size_t judged = std::min(most, sweep.unjudged->size());
+  for (std::size_t i = 0; i < judged; ++i) {
+    const FlowId id = sweep.unjudged->back();
+    sweep.unjudged->pop_back();
     Flow* flow = table_.Find(id);
     // What was read may be of the filter before this one.
-    if (!flow->installed || flow->in_flight || flow->queued || flow->programmed >= now) continue;
-    const auto sample = seen.find(id);
-    Judge(*flow, sample == seen.end() ? nullptr : sample->second, now);
+    if (flow == nullptr || !flow->installed || flow->in_flight || flow->queued || flow->programmed >= sweep.began)
+      continue;
+    const auto sample = std::ranges::lower_bound(sweep.samples, id, {}, &Sample::flow);
+    const bool seen = sample != sweep.samples.end() && sample->flow == id;
+    Judge(*flow, seen ? &*sample : nullptr, sweep.began);
   }
+  return judged;
 }
 
 void Pipeline::Judge(Flow& flow, const Sample* sample, TimePoint now) {

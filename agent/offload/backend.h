@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "agent/flow/events.h"
+#include "agent/flow/sweep.h"
 #include "agent/offload/comparison.h"
 
 namespace dpuflow::offload {
@@ -53,11 +54,10 @@ struct PortReleased {
   bool clean = true;
 };
 
-// All our entries of one port with their counters. `began` is before the first counter was read.
+// All our entries of one port with their counters.
 struct Swept {
-  std::uint32_t port = 0;
-  flow::TimePoint began;
-  std::vector<flow::Sample> samples;
+  flow::Sweep sweep;
+  std::chrono::nanoseconds cpu{};  // that the backend spent on it
 };
 
 // How the entries of one port differ from what was expected.

@@ -329,8 +329,8 @@ Result<void> PortKeeper::Release(std::uint32_t port) {
   return removed ? Result<void>{} : tl::make_unexpected(removed.error());
 }
 
-Result<std::vector<flow::Sample>> PortKeeper::ReadCounters(std::uint32_t port) {
-  std::vector<flow::Sample> samples;
+Result<flow::Sweep> PortKeeper::ReadCounters(std::uint32_t port) {
+  flow::Sweep sweep{port, flow::Clock::now()};
   // By ethertype, which leaves out the classifier: it has no terse form.
   for (const std::uint16_t ethertype : {flow::kEthertypeIpv4, flow::kEthertypeIpv6, kEthertypeVlan}) {
     netlink::FilterDump dump = FullDump(port);
@@ -345,10 +345,11 @@ Result<std::vector<flow::Sample>> PortKeeper::ReadCounters(std::uint32_t port) {
     for (const netlink::TerseFilter& filter : *filters) {
       const auto owner = filter.cookie ? OwnerOf(*filter.cookie) : std::nullopt;
       if (!owner) continue;
-      samples.push_back({owner->flow, filter.counters.packets, filter.counters.bytes, filter.in_hw});
+      sweep.samples.push_back({owner->flow, filter.counters.packets, filter.counters.bytes, filter.in_hw});
     }
   }
-  return samples;
+  std::ranges::sort(sweep.samples, {}, &flow::Sample::flow);
+  return sweep;
 }
 
 }  // namespace dpuflow::offload

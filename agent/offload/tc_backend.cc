@@ -137,16 +137,16 @@ void TcBackend::Handle(const ReleaseRequest& request) {
 }
 
 void TcBackend::Handle(const SweepRequest& request) {
-  const flow::TimePoint began = flow::Clock::now();
-  auto samples = keeper_.ReadCounters(request.port);
+  const auto cpu = ThreadCpu();
+  auto sweep = keeper_.ReadCounters(request.port);
   {
     const std::lock_guard lock(mutex_);
     sweeping_.erase(request.port);
   }
-  if (samples) {
-    sink_(Swept{request.port, began, std::move(*samples)});
+  if (sweep) {
+    sink_(Swept{std::move(*sweep), ThreadCpu() - cpu});
   } else {
-    sink_(BackendTrouble{request.port, samples.error()});
+    sink_(BackendTrouble{request.port, sweep.error()});
   }
 }
 

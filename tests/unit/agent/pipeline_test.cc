@@ -407,15 +407,15 @@ TEST(Pipeline, TheEntryLimitKeepsFurtherFlowsInSoftware) {
 TEST(Pipeline, AGuardThatIsNotInHardwareAnyMoreIsWrittenAgain) {
   World world;
   const auto guards = world.Entries(Table::kGuard);
-  std::vector<Sample> samples;
-  for (const auto& [id, entry] : world.hardware) {
-    if (entry.rule.match.port == World::kPod) samples.push_back({id, 0, 0, false});
-  }
   world.now += 1s;
+  Sweep sweep{World::kPod, world.now};
+  for (const auto& [id, entry] : world.hardware) {
+    if (entry.rule.match.port == World::kPod) sweep.samples.push_back({id, 0, 0, false});
+  }
   world.log.clear();
-  world.pipeline.OnSweep(World::kPod, samples, world.now);
+  world.pipeline.OnSweep(sweep, 100);
   world.Run();
-  EXPECT_EQ(world.log.size(), samples.size());
+  EXPECT_EQ(world.log.size(), sweep.samples.size());
   EXPECT_EQ(world.Entries(Table::kGuard), guards);
 }
 
@@ -467,19 +467,38 @@ TEST(Pipeline, ADestinationWithoutARouteDoesNotRevokeItsSource) {
   EXPECT_TRUE(world.pipeline.TakeSourceUpdates().empty());
 }
 
+TEST(Pipeline, ASweepIsJudgedInSlicesAndWhatGoesInBetweenIsLeftOut) {
+  World world;
+  for (std::uint8_t i = 1; i <= 6; ++i) {
+    world.Route(IpAddress::V4(192, 0, 2, i));
+    world.Send(IpAddress::V4(192, 0, 2, i));
+  }
+  world.now += 1s;
+  Sweep empty{World::kPod, world.now};  // nothing of it is in hardware any more
+  const std::size_t flows = world.pipeline.flows().OnPort(World::kPod).size();
+  world.log.clear();
+  EXPECT_EQ(world.pipeline.OnSweep(empty, 4), 4u);
+  EXPECT_EQ(world.pipeline.counters().vanished, 4u);
+  world.Run();
+  EXPECT_EQ(world.log.size(), 4u);
+  world.pipeline.RemovePort(World::kPod);
+  EXPECT_EQ(world.pipeline.OnSweep(empty, 100), flows - 4);
+  EXPECT_EQ(world.pipeline.OnSweep(empty, 100), 0u);
+  EXPECT_EQ(world.pipeline.counters().vanished, 4u);
+}
+
 TEST(Pipeline, ASampleFromBeforeAReplaceIsNotCountedTwice) {
   World world;
   world.Route(World::kServer);
   world.Send(World::kServer);
   world.Hit(Table::kL3, 1000);
   world.Pass(1s);
-  std::vector<Sample> old;
-  for (const auto& [id, entry] : world.hardware) old.push_back({id, entry.packets, 0, true});
-  const TimePoint began = world.now;
+  Sweep old{World::kPod, world.now};
+  for (const auto& [id, entry] : world.hardware) old.samples.push_back({id, entry.packets, 0, true});
   world.Route(World::kServer, MacAddress{{0x0b, 0, 0, 0, 0, 0x99}});
   world.now += 1s;
   world.Change(RouteChanged{*IpPrefix::Parse("192.0.2.0/24")});
-  world.pipeline.OnSweep(World::kPod, old, began);
+  world.pipeline.OnSweep(old, 100);
   for (const auto& [id, flow] : world.pipeline.flows().all()) {
     if (flow.match.table == Table::kL3) {
       EXPECT_EQ(flow.packets, 1000u);

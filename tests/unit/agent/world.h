@@ -132,11 +132,11 @@ class World {
   }
   void Sweep() {
     for (const std::uint32_t port : {kPod, kUplink, kOtherPod}) {
-      std::vector<Sample> samples;
+      flow::Sweep sweep{port, now};
       for (const auto& [id, entry] : hardware) {
-        if (entry.rule.match.port == port) samples.push_back({id, entry.packets, entry.packets * 100, true});
+        if (entry.rule.match.port == port) sweep.samples.push_back({id, entry.packets, entry.packets * 100, true});
       }
-      pipeline.OnSweep(port, samples, now);
+      pipeline.OnSweep(sweep, sweep.samples.size() + 1000);
     }
   }
 
