@@ -23,6 +23,7 @@ constexpr std::size_t kMissesPerTurn = 1024;
 constexpr std::size_t kQuestionsPerTurn = 256;
 constexpr std::size_t kOperationsPerTurn = 256;
 constexpr std::size_t kJudgedPerTurn = 2048;  // flows of a sweep: half a millisecond
+constexpr std::size_t kTickedPerTurn = 8192;  // flows, most of which there is nothing to be done about: likewise
 
 constexpr milliseconds kAuditSync{10000};  // how long an audit waits for the agent to come into step
 
@@ -187,6 +188,7 @@ void Agent::Advance() {
   ReadReports();
   ReadMisses();
   JudgeSome();
+  if (ticking_) ticking_ = !pipeline_.OnTick(now, kTickedPerTurn);
   if (ports_changed_) UpdatePorts(now);
   ResolveSome(now);
   auditor_->Advance(now);
@@ -200,7 +202,7 @@ void Agent::Advance() {
   if (ports_->done() && stopped_callback_) std::exchange(stopped_callback_, nullptr)(!left_something_);
   const bool work_left = pipeline_.questions_waiting() > 0 || (pipeline_.operations_waiting() > 0 && unsent_.empty()) ||
                          kernel_events_.size() > 0 || reports_.size() > 0 || !bucket_keeper_.empty() ||
-                         !sweeps_.empty();
+                         !sweeps_.empty() || ticking_;
   if (work_left) Schedule();
 }
 
@@ -324,7 +326,7 @@ void Agent::ReadMisses() {
 
 void Agent::OnTick(TimePoint now) {
   ReadSysctls(now);
-  pipeline_.OnTick(now);
+  ticking_ = true;
   auditor_->OnTick(now);
   if (config_.keep_alive) bucket_keeper_.OnTick(tables_.nexthops, pipeline_.flows(), now);
   log::FlushSuppressed();

@@ -180,6 +180,7 @@ class Agent final : private PortListener, private AuditHost {
   std::vector<flow::Operation> unsent_;  // taken from the pipeline; the backend had no room yet
   SweepPace sweep_pace_;
   std::deque<flow::Sweep> sweeps_;        // read, and still to be judged
+  bool ticking_ = false;                  // the pipeline has not yet looked through all flows in this second
   bool misses_left_ = false;              // the ring held more than one turn reads
   TimePoint misses_read_;                 // all misses from before this have been read
   std::vector<std::string> differences_;  // News::difference, of the present batch of events

@@ -43,6 +43,17 @@ class FlowTable {
   // The flows that say who may send, and whose key holds the source address.
   [[nodiscard]] const std::unordered_set<FlowId>& checked_sources() const { return checked_sources_; }
 
+  // Gives at least `most` flows to `each`, if there are so many, and returns where to go on the next time: 0 at the end, which
+  // is where one begins. Flows that come meanwhile may be left out.
+  template <typename Each>
+  std::size_t GoThrough(std::size_t from, std::size_t most, const Each& each) const {
+    std::size_t seen = 0;
+    for (; from < flows_.bucket_count() && seen < most; ++from) {
+      for (auto flow = flows_.begin(from); flow != flows_.end(from); ++flow, ++seen) each(flow->second);
+    }
+    return from < flows_.bucket_count() ? from : 0;
+  }
+
   [[nodiscard]] std::size_t size() const { return flows_.size(); }
   [[nodiscard]] const std::unordered_map<FlowId, Flow>& all() const { return flows_; }
 

@@ -143,8 +143,9 @@ class Pipeline {
   void NoteAudited(FlowId id);
   [[nodiscard]] std::vector<Surprise> TakeSurprises() { return std::exchange(surprises_, {}); }
 
-  // Forgets flows in software that no packet has asked for since the idle time, and tries again what was refused.
-  void OnTick(TimePoint now);
+  // Each second: forgets flows in software that no packet has asked for since the idle time, and tries again what was refused.
+  // Looks at so many flows, or a few more; true: all have been looked at.
+  bool OnTick(TimePoint now, std::size_t most);
 
   // Removes the flows (guards excepted) that `selected` says; returns how many.
   std::size_t Flush(const std::function<bool(const Flow&)>& selected);
@@ -254,6 +255,7 @@ class Pipeline {
   Ledger ledger_;
   Epoch cause_ = 0;         // of what is being worked on
   std::size_t wanted_ = 0;  // flows with a wanted rule, guards not counted
+  std::size_t ticked_ = 0;  // how far OnTick has come
   std::deque<Question> questions_;
   std::deque<std::pair<FlowId, Epoch>> dirty_;
   std::deque<std::pair<FlowId, Epoch>> changes_;  // flows to be settled that have an entry

@@ -44,20 +44,20 @@ void Pipeline::Judge(Flow& flow, const Sample* sample, TimePoint now) {
   }
 }
 
-void Pipeline::OnTick(TimePoint now) {
+bool Pipeline::OnTick(TimePoint now, std::size_t most) {
+  if (ticked_ == 0) MakeRoom(now);
   std::vector<FlowId> forgotten;
   std::vector<FlowId> unsettled;
-  for (auto& [id, flow] : table_.all()) {
-    if (flow.in_flight || flow.queued || flow.held) continue;
+  ticked_ = table_.GoThrough(ticked_, most, [&](const Flow& flow) {
+    if (flow.in_flight || flow.queued || flow.held) return;
     if (flow.match.table == Table::kGuard) {
-      if (!flow.leaving && !flow.wanted && now >= flow.retry_after) unsettled.push_back(id);
+      if (!flow.leaving && !flow.wanted && now >= flow.retry_after) unsettled.push_back(flow.id);
     } else if (!flow.wanted && !flow.installed) {
-      if (IsIdle(flow, now, limits_.idle_time)) forgotten.push_back(id);
+      if (IsIdle(flow, now, limits_.idle_time)) forgotten.push_back(flow.id);
     }
-    if (flow.installed && !flow.wanted && now >= flow.retry_after) unsettled.push_back(id);
-  }
+    if (flow.installed && !flow.wanted && now >= flow.retry_after) unsettled.push_back(flow.id);
+  });
   for (const FlowId id : forgotten) Forget(id);
-  MakeRoom(now);
   for (const FlowId id : unsettled) {
     Flow* flow = table_.Find(id);
     if (flow != nullptr && flow->match.table == Table::kGuard && !flow->leaving) {
@@ -66,6 +66,7 @@ void Pipeline::OnTick(TimePoint now) {
       Settle(id);
     }
   }
+  return ticked_ == 0;
 }
 
 std::size_t Pipeline::Flush(const std::function<bool(const Flow&)>& selected) {

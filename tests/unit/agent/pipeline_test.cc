@@ -164,7 +164,7 @@ TEST(Pipeline, WithoutASweepNothingExpires) {
   world.Route(World::kServer);
   world.Send(World::kServer);
   world.now += 60s;
-  world.pipeline.OnTick(world.now);
+  world.Tick();
   world.Run();
   EXPECT_NE(world.Entry(World::kServer), nullptr);
 }

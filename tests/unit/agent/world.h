@@ -126,8 +126,12 @@ class World {
     for (const TimePoint end = now + time; now < end;) {
       now += std::chrono::seconds(1);
       Sweep();
-      pipeline.OnTick(now);
+      Tick();
       Run();
+    }
+  }
+  void Tick() {
+    while (!pipeline.OnTick(now, 2)) {  // as little at a time as if there were many
     }
   }
   void Sweep() {
