@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is measured. Each one, once started, brings the destinations of `world` into hardware, by itself when their packets come
+(all but tc), and sends them to the top of rack."""
+
+import os
+import signal
+import subprocess
+import time
+
+import world
+from daemon import CONFIG, Daemon, until
+
+NONE_IDLE = "30m"  # an idle time that no measurement reaches
+
+
+class Dpuflow:
+    """The agent with its defaults: entries are read back, the audit is on."""
+
+    name = "dpuflow"
+
+    def __init__(self):
+        self.daemon = Daemon()
+
+    def start(self, flows, idle_time):
+        world.route(world.TOR)
+        world.write(CONFIG, f'[flows]\nidle-time = "{idle_time or NONE_IDLE}"\nmax-entries = {2 * flows + 1000}')
+        self.daemon.start()
+
+    def stop(self):
+        self.daemon.end(signal.SIGTERM)
+
+    def pid(self):
+        return self.daemon.process.pid
+
+    def size(self):
+        return world.resident(self.pid())
+
+    def sync(self):
+        self.daemon.api.sync()
+
+    @staticmethod
+    def move(_flows):
+        """A route says where packets go."""
+        world.route(world.SECOND)
+
+    @staticmethod
+    def forget():
+        world.command(os.environ["DPUFLOWCTL"], "flow", "flush")
+
+    @staticmethod
+    def keep_in_software():
+        world.command(os.environ["DPUFLOWCTL"], "offload", "off")
+
+
+class OpenVswitch:
+    """ovs-vswitchd with an OpenFlow rule for each destination, so that its entries are exact as well."""
+
+    name = "Open vSwitch"
+
+    def __init__(self):
+        self.script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "openvswitch")
+
+    def start(self, flows, idle_time):
+        milliseconds = int(idle_time.removesuffix("s")) * 1000 if idle_time else 1_800_000
+        world.command(self.script, "start", "hw-offload=true", "tc-policy=skip_sw", f"max-idle={milliseconds}",
+                      "flow-limit=200000")  # fmt: skip
+        for port in (world.UPLINK, world.PORT):
+            world.command("ovs-vsctl", "--timeout=30", "add-port", "br0", port)
+        world.command("ovs-ofctl", "del-flows", "br0")
+        self.program("add-flows", flows, world.TOR)
+
+    @staticmethod
+    def program(how, flows, gateway):
+        actions = (f"mod_dl_src:{world.mac_of(world.UPLINK)},mod_dl_dst:{MACS[gateway]},dec_ttl,output:{world.UPLINK}")
+        rules = "".join(f"ip,nw_dst={world.destination(flow)},actions={actions}\n" for flow in range(flows))
+        world.command("ovs-ofctl", how, "br0", "-", text=rules)
+
+    def stop(self):
+        world.command(self.script, "stop")
+        for port in (world.UPLINK, world.PORT):  # it leaves its qdiscs
+            world.command("tc", "qdisc", "del", "dev", port, "ingress")
+
+    def pid(self):
+        return int(world.read("/run/openvswitch/ovs-vswitchd.pid"))
+
+    def move(self, flows):
+        self.program("mod-flows", flows, world.SECOND)
+
+    @staticmethod
+    def forget():
+        world.command("ovs-appctl", "dpctl/del-flows")
+
+    @staticmethod
+    def keep_in_software():
+        """New flows stay in the kernel's datapath."""
+        world.command("ovs-vsctl", "--timeout=30", "set", "Open_vSwitch", ".", "other_config:tc-policy=skip_hw")
+
+
+class Tc:
+    """`tc -batch` with the entries that dpuflow makes: what the kernel and the driver cost, and the ceiling of all others."""
+
+    name = "tc -batch"
+
+    def start(self, _flows, _idle_time):
+        world.command("tc", "qdisc", "add", "dev", world.PORT, "clsact")
+
+    def stop(self):
+        world.command("tc", "qdisc", "del", "dev", world.PORT, "clsact")
+
+    def lines(self, flows, verb, gateway):
+        edit = (f"action pedit ex munge eth dst set {MACS[gateway]} munge eth src set {world.mac_of(world.UPLINK)} "
+                "munge ip ttl dec pipe no_percpu")  # fmt: skip
+        for flow in range(flows):
+            yield (f"filter {verb} dev {world.PORT} ingress protocol ip chain 2 pref 1 handle {flow + 1} flower skip_sw "
+                   f"dst_ip {world.destination(flow)} {edit} action mirred egress redirect dev {world.UPLINK} no_percpu\n")  # fmt: skip
+
+    def batch(self, flows, verb, gateway):
+        """The seconds that it takes, and those that a processor spends."""
+        path = "/run/lab/batch"
+        with open(path, "w", encoding="ascii") as file:
+            file.writelines(self.lines(flows, verb, gateway))
+        before, began = os.times(), time.monotonic()
+        world.command("tc", "-batch", path)
+        after = os.times()
+        return (time.monotonic() - began,
+                after.children_user + after.children_system - before.children_user - before.children_system)  # fmt: skip
+
+
+class DiscardedDumps(Tc):
+    """The same entries, and somebody who reads them and throws away what he reads."""
+
+    name = "discarded dumps"
+
+
+class Flowtable:
+    """nft's flowtable: a connection is offloaded by its second packet."""
+
+    name = "nft flowtable"
+
+    def start(self, _flows, _idle_time):
+        world.route(world.TOR)
+        world.command("nft", "-f", "-", text=f"""table inet bench {{
+            flowtable f {{ hook ingress priority 0; devices = {{ {world.PORT} }}; flags offload; }}
+            chain forward {{ type filter hook forward priority 0; ip protocol udp flow add @f; }}
+        }}""")
+
+    def stop(self):
+        world.command("nft", "delete", "table", "inet", "bench")
+
+
+class Forwarding:
+    """The kernel's own."""
+
+    name = "ip_forward"
+
+    def start(self, _flows, _idle_time):
+        world.route(world.TOR)
+
+    def stop(self):
+        pass
+
+    def keep_in_software(self):
+        pass
+
+
+class DiscardedNotifications:
+    """Somebody who reads them and does nothing else."""
+
+    name = "discarded notifications"
+
+    def start(self, _flows, _idle_time):
+        self.process = subprocess.Popen([os.environ["LAB_BUILD"] + "/tests/bench/discard", "routes"], stdout=subprocess.DEVNULL)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+    def pid(self):
+        return self.process.pid
+
+    def size(self):
+        return world.resident(self.pid())
+
+    def sync(self):
+        """Its queue is empty once it sleeps."""
+        world.when_quiet(lambda: world.cpu_of(self.pid()), quiet=0.2)
+
+
+MACS = {}
+
+
+def learn():
+    MACS[world.TOR] = world.mac_of("wire0", "tor")
+    MACS[world.SECOND] = world.mac_of("second0", "tor")
+
+
+CONTENDERS = {contender.name: contender for contender in
+              (Dpuflow, OpenVswitch, Tc, Flowtable, Forwarding, DiscardedDumps, DiscardedNotifications)}  # fmt: skip

@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is measured: functions that return the values of one repetition, by name. Times are seconds unless the name says else."""
+
+import json
+import os
+import signal
+import statistics
+import subprocess
+import time
+
+import world
+from daemon import until
+from world import Trace, flows_of, send, when_quiet
+
+MEASURES = {}
+PASSES = 10  # how often flows whose first packet nobody has acted upon get another one
+
+
+class Measure:
+    def __init__(self, run, of, sizes, contenders, idle_time):
+        self.name = run.__name__
+        self.run = run
+        self.of = of
+        self.sizes = sizes  # numbers of what `of` says
+        self.contenders = contenders
+        self.idle_time = idle_time  # None: nothing is to become idle
+
+
+def measure(sizes, contenders, idle_time=None, of="flows"):
+    def listed(run):
+        MEASURES[run.__name__] = Measure(run, of, sizes, contenders, idle_time)
+        return run
+
+    return listed
+
+
+def fill(flows, rate=0):
+    """Brings all flows into hardware; the number of passes that it took, and all that the switch inserted."""
+    inserted = {}
+    for passes in range(1, PASSES + 1):
+        trace = Trace("insert").start()
+        send(flows, rate)
+        when_quiet(lambda: world.totals()["insertions"])
+        for flow, times in flows_of(trace.stop(), "insert").items():
+            inserted.setdefault(flow, times[0])
+        if len(inserted) >= flows:
+            return passes, inserted
+    raise RuntimeError(f"after {PASSES} packets each, {flows - len(inserted)} of {flows} flows are not in hardware")
+
+
+@measure((10_000, 50_000), ("dpuflow", "Open vSwitch", "tc -batch"))
+def insertion(contender, flows):
+    """New destinations, one packet each."""
+    if contender.name == "tc -batch":
+        wall, cpu = contender.batch(flows, "add", world.TOR)
+        return {"rate": flows / wall, "cpu_us": cpu / flows * 1e6}
+    workers, cpu = world.cpu_of_workers(), world.cpu_of(contender.pid())
+    began = time.monotonic()
+    passes, inserted = fill(flows)
+    wall = max(inserted.values()) - began
+    return {"rate": flows / wall, "cpu_us": (world.cpu_of(contender.pid()) - cpu) / flows * 1e6,
+            "workers_us": (world.cpu_of_workers() - workers) / flows * 1e6, "passes": passes}  # fmt: skip
+
+
+def quantiles(values):
+    ordered = sorted(values)
+    return {name: ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1e3
+            for name, share in (("p50_ms", 0.5), ("p90_ms", 0.9), ("p99_ms", 0.99))}  # fmt: skip
+
+
+def delays(flows, rate):
+    """From a flow's first packet, which misses, to its entry."""
+    trace = Trace("miss", "insert").start()
+    send(flows, rate)
+    when_quiet(world.rules)
+    events = trace.stop()
+    missed, inserted = flows_of(events, "miss"), flows_of(events, "insert")
+    found = [inserted[flow][0] - missed[flow][0] for flow in range(flows) if flow in inserted and flow in missed]
+    return quantiles(found) | {"flows": len(found)}
+
+
+@measure((500,), ("dpuflow", "Open vSwitch"))
+def first_packet(_contender, flows):
+    """At a low rate."""
+    return delays(flows, 50)
+
+
+@measure((2000,), ("dpuflow", "Open vSwitch"))
+def first_packet_busy(contender, flows):
+    """At half of the rate that the contender manages."""
+    began = time.monotonic()
+    _, inserted = fill(flows)
+    rate = flows / (max(inserted.values()) - began)
+    contender.forget()
+    when_quiet(world.rules)
+    return delays(flows, rate / 2) | {"rate": rate / 2}
+
+
+@measure((1, 1000, 10_000, 50_000), ("dpuflow", "Open vSwitch", "tc -batch"))
+def convergence(contender, flows):
+    """The next hop of all flows moves."""
+    if contender.name == "tc -batch":
+        contender.batch(flows, "add", world.TOR)
+        return {"time": contender.batch(flows, "replace", world.SECOND)[0]}
+    fill(flows)
+    trace, before = Trace("insert").start(), world.totals()["insertions"]
+    began = time.monotonic()
+    contender.move(flows)
+    until("all entries have changed", lambda: world.totals()["insertions"] >= before + flows, 600)
+    when_quiet(lambda: world.totals()["insertions"])
+    changed = flows_of(trace.stop(), "insert")
+    if len(changed) < flows:
+        raise RuntimeError(f"{flows - len(changed)} of {flows} entries have not changed")
+    return {"time": max(times[-1] for times in changed.values()) - began,
+            "median": statistics.median(times[-1] for times in changed.values()) - began}  # fmt: skip
+
+
+# ---- what stands
+
+
+class Traffic:
+    """Each flow gets a packet now and then, so that none becomes idle: in a third of the idle time."""
+
+    def __init__(self, flows, idle_time):
+        rate = max(1, 3 * flows / int(idle_time.removesuffix("s")))
+        self.command = world.sending(flows, "--count", "0", "--rate", str(rate))
+
+    def __enter__(self):
+        self.sender = subprocess.Popen(self.command, stdout=subprocess.DEVNULL)
+        return self
+
+    def __exit__(self, *_):
+        self.sender.terminate()
+        self.sender.wait()
+
+
+WATCHED = 30  # seconds
+
+
+@measure((10_000, 100_000), ("dpuflow", "Open vSwitch", "discarded dumps"), idle_time="30s")
+def idle(contender, flows):
+    """What keeping them costs, as a share of a processor, while they are all in use. The ceiling reads counters each 5 seconds."""
+    if contender.name == "discarded dumps":
+        contender.batch(flows, "add", world.TOR)
+        spent = [discard("terse") for _ in range(3)]
+        return {"cpu": statistics.median(spent) / 5}
+    with Traffic(flows, "30s"):
+        fill(flows)
+        workers, cpu = world.cpu_of_workers(), world.cpu_of(contender.pid())
+        time.sleep(WATCHED)
+        return {"cpu": (world.cpu_of(contender.pid()) - cpu) / WATCHED,
+                "workers": (world.cpu_of_workers() - workers) / WATCHED}  # fmt: skip
+
+
+def discard(how):
+    """The processor's seconds of one dump that nobody looks at."""
+    before = os.times()
+    world.command(os.environ["LAB_BUILD"] + "/tests/bench/discard", how, world.PORT)
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
+
+
+AGED = 10  # seconds of idle time
+
+
+@measure((1000,), ("dpuflow", "Open vSwitch"), idle_time=f"{AGED}s")
+def aging(_contender, flows):
+    """How late an entry goes, and how many go too early: hit less long ago than the idle time and one period of the counters."""
+    trace = Trace("insert", "remove").start()
+    fill_untraced(flows)
+    send(flows, 100)
+    when_quiet(lambda: world.totals()["deletions"], quiet=2 * AGED)
+    events = trace.stop()
+    came, late, wrong = flows_of(events, "insert"), [], 0
+    for when, what, fields in events:
+        if what != "remove" or (flow := world.flow_of(fields)) is None:
+            continue
+        quiet = float(fields["quiet"]) / 1000 if fields["quiet"] != "-1" else when - came[flow][0]
+        late.append(quiet - AGED)
+        wrong += quiet < AGED - 1
+    return quantiles(late) | {"wrong": wrong, "removed": len(late)}
+
+
+def fill_untraced(flows):
+    send(flows, 500)
+    when_quiet(world.rules)
+
+
+@measure((100_000,), ("dpuflow", "Open vSwitch"))
+def memory(contender, flows):
+    """Bytes for each flow."""
+    before, kernel = world.resident(contender.pid()), world.kernel_memory()
+    fill(flows)
+    return {"process": (world.resident(contender.pid()) - before) / flows,
+            "kernel": (world.kernel_memory() - kernel) / flows}  # fmt: skip
+
+
+@measure((50_000,), ("dpuflow", "discarded dumps"))
+def restart(contender, flows):
+    """From its start to its being ready, with all entries taken over; the ceiling reads as many in full."""
+    if contender.name == "discarded dumps":
+        contender.batch(flows, "add", world.TOR)
+        began = time.monotonic()
+        discard("full")
+        return {"time": time.monotonic() - began}
+    fill(flows)
+    before = world.totals()
+    contender.daemon.end(signal.SIGUSR1)
+    began = time.monotonic()
+    contender.daemon.start()
+    took = time.monotonic() - began
+    contender.daemon.api.sync()
+    after = world.totals()
+    return {"time": took, "settled": time.monotonic() - began, "written": after["insertions"] - before["insertions"]}
+
+
+@measure((10, 100, 1000), ("dpuflow", "Open vSwitch", "nft flowtable"), of="destinations")
+def hardware_entries(contender, destinations):
+    """Of 10,000 connections to so many destinations."""
+    before = world.rules()
+    each = 10_000 // destinations
+    for _ in range(2):
+        for flow in range(destinations):
+            world.command(*world.sending(each, "--count", str(each), "--rate", "2000", to=flow, spread="port"))
+        when_quiet(world.rules)
+    return {"entries": world.rules() - before}
+
+
+ROUTES = 100_000
+
+
+@measure((0, 10_000), ("dpuflow", "discarded notifications"))
+def route_churn(contender, flows):
+    """Routes that are added and deleted beside so many active flows."""
+    if flows and contender.name == "dpuflow":
+        fill(flows)
+    lines = [f"172.{16 + number // 65536}.{number // 256 % 256}.{number % 256}/32 via {world.TOR}" for number in range(ROUTES)]
+    cpu, size = world.cpu_of(contender.pid()), contender.size()
+    began = time.monotonic()
+    for verb in ("add", "del"):
+        world.command("ip", "-batch", "-", text="".join(f"route {verb} {line}\n" for line in lines))
+    contender.sync()
+    took = time.monotonic() - began
+    return {"rate": 2 * ROUTES / took, "cpu_us": (world.cpu_of(contender.pid()) - cpu) / (2 * ROUTES) * 1e6,
+            "growth": contender.size() - size}  # fmt: skip
+
+
+@measure((100_000,), ("dpuflow",))
+def loop(contender, flows):
+    """How long others wait while everything is listed, and while everything is verified."""
+    fill(flows)
+    found = {}
+    for what, busy in (("listed", ["flow", "show", "-j"]), ("verified", ["verify"])):
+        work = subprocess.Popen([os.environ["DPUFLOWCTL"], *busy], stdout=subprocess.DEVNULL)
+        waits = []
+        while work.poll() is None:
+            began = time.monotonic()
+            contender.daemon.api.call("GetStatus")
+            waits.append(time.monotonic() - began)
+        found |= {f"{what}_{name}": value for name, value in quantiles(waits).items()}
+        found[f"{what}_longest_ms"] = max(waits) * 1e3
+    return found
+
+
+@measure((200_000,), ("dpuflow", "Open vSwitch", "ip_forward"), of="packets")
+def software(contender, packets):
+    """Packets of a flow that stays in software."""
+    contender.keep_in_software()
+    before, busy = world.totals()["ports"][world.UPLINK]["sw_sent"], world.cpu_of_all()
+    took = world.pktgen(packets)
+    sent = world.totals()["ports"][world.UPLINK]["sw_sent"] - before
+    return {"rate": sent / took, "cpu_us": (world.cpu_of_all() - busy) / sent * 1e6, "lost": packets - sent}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the agent's own work costs on this machine: codecs, the pipeline and its indexes, a question to this kernel. Google
+// Benchmark's command line: native --help.
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "agent/flow/pipeline.h"
+#include "agent/offload/flower_mapping.h"
+#include "netlink/rtnl.h"
+#include "netlink/socket.h"
+#include "netlink/tc.h"
+
+namespace dpuflow {
+namespace {
+
+using flow::FlowId;
+using flow::Pipeline;
+using flow::TimePoint;
+using netlink::MessageBuffer;
+
+constexpr std::uint32_t kUplink = 2, kPod = 7;
+constexpr std::size_t kBatch = 256;  // as the agent's loop takes them
+const MacAddress kRouterMac{{0x02, 0, 0, 0, 0, 0x07}}, kUplinkMac{{0x02, 0, 0, 0, 0, 0x02}};
+const MacAddress kPodMac{{0x0a, 0, 0, 0, 0, 0x07}}, kNextHopMac{{0x0b, 0, 0, 0, 0, 0x01}};
+const flow::NeighKey kNextHop{kUplink, IpAddress::V4(10, 1, 0, 1)};
+
+IpAddress DestinationOf(std::size_t flow) {
+  return IpAddress::V4(10, static_cast<std::uint8_t>(128 + (flow >> 16)), static_cast<std::uint8_t>(flow >> 8),
+                       static_cast<std::uint8_t>(flow));
+}
+
+flow::Miss MissOf(std::size_t flow) {
+  flow::Miss miss;
+  miss.port = kPod;
+  miss.source_mac = kPodMac;
+  miss.destination_mac = kRouterMac;
+  miss.source = IpAddress::V4(10, 1, 0, 2);
+  miss.destination = DestinationOf(flow);
+  miss.protocol = 17;
+  miss.source_port = miss.destination_port = 7000;
+  return miss;
+}
+
+flow::Answer AnswerTo(const flow::Question& question) {
+  flow::Answer answer;
+  answer.question = question;
+  answer.verdict = flow::Answer::Verdict::kForward;
+  answer.source = flow::SourceVerdict::kValid;
+  answer.adjacency = {kUplink, kUplinkMac, kNextHopMac};
+  answer.dependencies.route = IpPrefix{IpAddress::V4(10, 128, 0, 0), 9};
+  answer.dependencies.table = 254;
+  answer.dependencies.links = {kUplink};
+  answer.dependencies.neighs = {kNextHop};
+  answer.dependencies.next_hop = kNextHop;
+  return answer;
+}
+
+// A pipeline with a pod's port and an uplink, whose kernel routes everything, and whose hardware takes everything.
+class Driven {
+ public:
+  explicit Driven(std::size_t flows) : pipeline(LimitsFor(flows)) {
+    for (const auto& [ifindex, mac] : {std::pair(kPod, kRouterMac), {kUplink, kUplinkMac}}) {
+      flow::Port port;
+      port.ifindex = ifindex;
+      port.lanes.emplace_back().router_mac = mac;
+      port.lanes[0].routed = true;
+      pipeline.SetPort(port, now);
+    }
+    Work();
+  }
+
+  void Fill(std::size_t flows) {
+    for (std::size_t flow = 0; flow < flows; ++flow) {
+      pipeline.OnMiss(MissOf(flow), now);
+      if (flow % kBatch == 0) Work();
+    }
+    Work();
+  }
+
+  void Work() {
+    while (!pipeline.settled()) {
+      for (const flow::Question& question : pipeline.TakeQuestions(kBatch, now)) {
+        pipeline.OnAnswer(AnswerTo(question), now);
+      }
+      for (const flow::Operation& operation : pipeline.TakeOperations(kBatch, now)) {
+        pipeline.OnOutcome({operation.kind, operation.flow, std::nullopt, now}, now);
+      }
+    }
+  }
+
+  static flow::Limits LimitsFor(std::size_t flows) {
+    flow::Limits limits;
+    limits.max_entries = 2 * flows + 1000;
+    return limits;
+  }
+
+  TimePoint now = TimePoint{} + std::chrono::hours(1);
+  Pipeline pipeline;
+};
+
+netlink::Filter SomeFilter() {
+  flow::Rule rule;
+  rule.match.port = kPod;
+  rule.match.destination = IpPrefix::Host(DestinationOf(1));
+  rule.action = flow::RouteTo{{kUplink, kUplinkMac, kNextHopMac}};
+  return offload::ToFilter(rule, 1, 1);
+}
+
+// ---- codecs
+
+void RuleToFilter(benchmark::State& state) {
+  for (auto _ : state) benchmark::DoNotOptimize(SomeFilter());
+}
+BENCHMARK(RuleToFilter);
+
+void EncodeAdd(benchmark::State& state) {
+  const netlink::Filter filter = SomeFilter();
+  for (auto _ : state) {
+    MessageBuffer buffer;
+    benchmark::DoNotOptimize(netlink::AppendFilterAdd(buffer, 1, filter));
+  }
+}
+BENCHMARK(EncodeAdd);
+
+void ParseEcho(benchmark::State& state) {
+  MessageBuffer buffer;
+  (void)netlink::AppendFilterAdd(buffer, 1, SomeFilter());
+  const auto& header = *reinterpret_cast<const nlmsghdr*>(buffer.bytes().data());
+  for (auto _ : state) benchmark::DoNotOptimize(netlink::ParseFilter(header));
+}
+BENCHMARK(ParseEcho);
+
+void ParseCounters(benchmark::State& state) {
+  MessageBuffer buffer;
+  (void)netlink::AppendFilterAdd(buffer, 1, SomeFilter());
+  const auto& header = *reinterpret_cast<const nlmsghdr*>(buffer.bytes().data());
+  for (auto _ : state) benchmark::DoNotOptimize(netlink::ParseTerse(header));
+}
+BENCHMARK(ParseCounters);
+
+// ---- the pipeline
+
+// From the misses of new flows to the outcomes of their operations; per flow.
+void NewFlows(benchmark::State& state) {
+  const auto flows = static_cast<std::size_t>(state.range(0));
+  for (auto _ : state) {
+    Driven driven(flows);
+    driven.Fill(flows);
+    benchmark::DoNotOptimize(driven.pipeline.flows().size());
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(NewFlows)->Arg(1000)->Arg(100'000)->Unit(benchmark::kMillisecond);
+
+// A miss of a flow that stands already, as those are that came up meanwhile.
+void KnownFlow(benchmark::State& state) {
+  Driven driven(1000);
+  driven.Fill(1000);
+  for (auto _ : state) driven.pipeline.OnMiss(MissOf(500), driven.now);
+}
+BENCHMARK(KnownFlow);
+
+// The counters of all flows of a port; the agent judges them in slices.
+void Sweep(benchmark::State& state) {
+  const auto flows = static_cast<std::size_t>(state.range(0));
+  Driven driven(flows);
+  driven.Fill(flows);
+  flow::Sweep sweep{kPod, driven.now};
+  for (const auto& [id, flow] : driven.pipeline.flows().all()) {
+    if (flow.match.port == kPod) sweep.samples.push_back({id, 0, 0, true});
+  }
+  std::ranges::sort(sweep.samples, {}, &flow::Sample::flow);
+  for (auto _ : state) {
+    sweep.began += std::chrono::microseconds(1);
+    for (flow::Sample& sample : sweep.samples) ++sample.packets;
+    sweep.unjudged.reset();
+    driven.pipeline.OnSweep(sweep, sweep.samples.size());
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(Sweep)->Arg(1000)->Arg(100'000)->Unit(benchmark::kMillisecond);
+
+// What is looked through each second.
+void Tick(benchmark::State& state) {
+  const auto flows = static_cast<std::size_t>(state.range(0));
+  Driven driven(flows);
+  driven.Fill(flows);
+  for (auto _ : state) driven.pipeline.OnTick(driven.now, flows);
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(Tick)->Arg(1000)->Arg(100'000)->Unit(benchmark::kMillisecond);
+
+// A route that no flow rests on, beside so many.
+void OtherRoute(benchmark::State& state) {
+  const auto flows = static_cast<std::size_t>(state.range(0));
+  Driven driven(flows);
+  driven.Fill(flows);
+  const flow::Change change = flow::RouteChanged{IpPrefix{IpAddress::V4(172, 16, 1, 0), 24}};
+  for (auto _ : state) driven.pipeline.OnChange(change, driven.now);
+}
+BENCHMARK(OtherRoute)->Arg(0)->Arg(100'000);
+
+// A next hop that all flows go by moves: asked again, and found as it was.
+void NextHopMoves(benchmark::State& state) {
+  const auto flows = static_cast<std::size_t>(state.range(0));
+  Driven driven(flows);
+  driven.Fill(flows);
+  for (auto _ : state) {
+    driven.pipeline.OnChange(flow::NeighChanged{kNextHop}, driven.now);
+    driven.Work();
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(NextHopMoves)->Arg(1000)->Arg(50'000)->Unit(benchmark::kMillisecond);
+
+// ---- this machine's kernel
+
+// RTM_GETROUTE in batches, as the resolver asks; per question.
+void AskKernel(benchmark::State& state) {
+  auto socket = netlink::Socket::Open({});
+  if (!socket) return state.SkipWithError("no netlink socket here");
+  for (auto _ : state) {
+    MessageBuffer requests;
+    for (std::size_t flow = 0; flow < kBatch; ++flow) {
+      netlink::RouteQuery query;
+      query.destination = IpAddress::V4(127, 0, 0, static_cast<std::uint8_t>(flow));
+      query.fib_match = true;
+      netlink::AppendRouteQuery(requests, socket->NextSeq(), query);
+    }
+    const auto answers = socket->AskBatch(requests, "ask for a route");
+    if (!answers.front()) return state.SkipWithError(ToString(answers.front().error()).c_str());
+    for (const auto& answer : answers) {
+      if (answer) benchmark::DoNotOptimize(netlink::ParseRoute(answer->header()));
+    }
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(kBatch));
+}
+BENCHMARK(AskKernel);
+
+}  // namespace
+}  // namespace dpuflow
+
+BENCHMARK_MAIN();
