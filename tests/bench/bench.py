@@ -30,7 +30,7 @@ def main():
             began = time.monotonic()
             result = {"measure": measure.name, "of": measure.of, "size": size, "contender": name, "repetition": repetition}
             contender = contenders.CONTENDERS[name]()
-            contender.start(size, measure.idle_time)
+            contender.start(1 if measure.of == "packets" else size, measure.idle_time)
             try:
                 result["values"] = measure.run(contender, size)
             except (RuntimeError, Failure) as error:

@@ -56,14 +56,14 @@ class OpenVswitch:
     """ovs-vswitchd with an OpenFlow rule for each destination, so that its entries are exact as well."""
 
     name = "Open vSwitch"
+    settings = ("hw-offload=true", "tc-policy=skip_sw")
 
     def __init__(self):
         self.script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "openvswitch")
 
     def start(self, flows, idle_time):
         milliseconds = int(idle_time.removesuffix("s")) * 1000 if idle_time else 1_800_000
-        world.command(self.script, "start", "hw-offload=true", "tc-policy=skip_sw", f"max-idle={milliseconds}",
-                      "flow-limit=200000")  # fmt: skip
+        world.command(self.script, "start", *self.settings, f"max-idle={milliseconds}", "flow-limit=200000")
         for port in (world.UPLINK, world.PORT):
             world.command("ovs-vsctl", "--timeout=30", "add-port", "br0", port)
         world.command("ovs-ofctl", "del-flows", "br0")
@@ -77,8 +77,8 @@ class OpenVswitch:
 
     def stop(self):
         world.command(self.script, "stop")
-        for port in (world.UPLINK, world.PORT):  # it leaves its qdiscs
-            world.command("tc", "qdisc", "del", "dev", port, "ingress")
+        for port in (world.UPLINK, world.PORT):  # it leaves the qdiscs that it has made for hardware
+            world.command("tc", "qdisc", "del", "dev", port, "ingress", check=False)
 
     def pid(self):
         return int(world.read("/run/openvswitch/ovs-vswitchd.pid"))
@@ -90,10 +90,15 @@ class OpenVswitch:
     def forget():
         world.command("ovs-appctl", "dpctl/del-flows")
 
-    @staticmethod
-    def keep_in_software():
-        """New flows stay in the kernel's datapath."""
-        world.command("ovs-vsctl", "--timeout=30", "set", "Open_vSwitch", ".", "other_config:tc-policy=skip_hw")
+
+class OpenVswitchDatapath(OpenVswitch):
+    """Without hardware: its kernel module forwards."""
+
+    name = "Open vSwitch's module"
+    settings = ("hw-offload=false",)
+
+    def keep_in_software(self):
+        pass
 
 
 class Tc:
@@ -195,4 +200,4 @@ def learn():
 
 
 CONTENDERS = {contender.name: contender for contender in
-              (Dpuflow, OpenVswitch, Tc, Flowtable, Forwarding, DiscardedDumps, DiscardedNotifications)}  # fmt: skip
+              (Dpuflow, OpenVswitch, OpenVswitchDatapath, Tc, Flowtable, Forwarding, DiscardedDumps, DiscardedNotifications)}  # fmt: skip

@@ -262,7 +262,7 @@ def loop(contender, flows):
     return found
 
 
-@measure((200_000,), ("dpuflow", "Open vSwitch", "ip_forward"), of="packets")
+@measure((200_000,), ("dpuflow", "Open vSwitch's module", "ip_forward"), of="packets")
 def software(contender, packets):
     """Packets of a flow that stays in software."""
     contender.keep_in_software()

@@ -31,8 +31,8 @@ ROWS = [
     ("memory", "process", "bytes of the process for each flow", []),
     ("memory", "kernel", "bytes of the kernel for each flow", []),
     ("hardware_entries", "entries", "entries for 10,000 connections", []),
-    ("software", "rate", "packets/s", [("ip_forward", ">=", 1), ("Open vSwitch", ">=", 1)]),
-    ("software", "cpu_us", "us of all processors for each packet", [("ip_forward", "<=", 1), ("Open vSwitch", "<=", 1)]),
+    ("software", "rate", "packets/s", [("ip_forward", ">=", 1), ("Open vSwitch's module", ">=", 1)]),
+    ("software", "cpu_us", "us of all processors for each packet", [("ip_forward", "<=", 1), ("Open vSwitch's module", "<=", 1)]),
     ("software", "lost", "packets lost", []),
     ("loop", "listed_p99_ms", "ms for a question while all flows are listed, p99", []),
     ("loop", "listed_longest_ms", "ms, the longest", []),
@@ -83,7 +83,7 @@ def main():
             for who, numbers in found.items():
                 goal = next((goal for goal in goals if goal[0] == who), None)
                 beside = verdict(found[OURS], numbers, *goal[1:]) if goal and OURS in found else ""
-                print(f"  {who:<14} {spread(numbers):<36} {beside}".rstrip())
+                print(f"  {who:<23} {spread(numbers):<36} {beside}".rstrip())
 
 
 if __name__ == "__main__":

@@ -25,10 +25,10 @@ def destination(flow):
     return str(ipaddress.ip_address(FIRST + flow))
 
 
-def command(*words, namespace=None, text=None):
+def command(*words, namespace=None, text=None, check=True):
     enter = ["nsenter", f"--net=/run/netns/{namespace}"] if namespace else []
     done = subprocess.run([*enter, *words], input=text, text=True, capture_output=True, check=False)
-    if done.returncode != 0:
+    if check and done.returncode != 0:
         raise RuntimeError(f"{' '.join(words)[:200]}: {done.stderr.strip()[:500] or done.returncode}")
     return done.stdout
 
