@@ -88,7 +88,7 @@ class OpenVswitch:
 
     @staticmethod
     def forget():
-        world.command("ovs-appctl", "dpctl/del-flows")
+        world.command("ovs-appctl", "revalidator/purge")
 
 
 class OpenVswitchDatapath(OpenVswitch):

@@ -64,6 +64,8 @@ def insertion(contender, flows):
 
 def quantiles(values):
     ordered = sorted(values)
+    if not ordered:
+        raise RuntimeError("nothing has happened that could be measured")
     return {name: ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1e3
             for name, share in (("p50_ms", 0.5), ("p90_ms", 0.9), ("p99_ms", 0.99))}  # fmt: skip
 
