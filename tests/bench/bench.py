@@ -20,6 +20,8 @@ def main():
     parser.add_argument("--only", type=lambda text: text.split(","), default=list(MEASURES))
     parser.add_argument("--most", type=int, default=1 << 30, help="no more flows than this")
     options = parser.parse_args()
+    if unknown := set(options.only) - set(MEASURES):
+        parser.error(f"no measure is called {', '.join(sorted(unknown))}; expected {', '.join(MEASURES)}")
     contenders.learn()
     todo = [(MEASURES[name], size, repetition, contender) for name in options.only
             for size in MEASURES[name].sizes if size <= options.most or MEASURES[name].of != "flows"

@@ -5,10 +5,11 @@
 import os
 import signal
 import subprocess
-import time
 
 import world
-from daemon import CONFIG, Daemon, until
+from daemon import CONFIG, Daemon
+from differential_network import in_namespace, mac_of
+from files import read, write
 
 NONE_IDLE = "30m"  # an idle time that no measurement reaches
 
@@ -23,7 +24,7 @@ class Dpuflow:
 
     def start(self, flows, idle_time):
         world.route(world.TOR)
-        world.write(CONFIG, f'[flows]\nidle-time = "{idle_time or NONE_IDLE}"\nmax-entries = {2 * flows + 1000}')
+        write(CONFIG, f'[flows]\nidle-time = "{idle_time or NONE_IDLE}"\nmax-entries = {2 * flows + 1000}')
         self.daemon.start()
 
     def stop(self):
@@ -31,9 +32,6 @@ class Dpuflow:
 
     def pid(self):
         return self.daemon.process.pid
-
-    def size(self):
-        return world.resident(self.pid())
 
     def sync(self):
         self.daemon.api.sync()
@@ -71,7 +69,7 @@ class OpenVswitch:
 
     @staticmethod
     def program(how, flows, gateway):
-        actions = (f"mod_dl_src:{world.mac_of(world.UPLINK)},mod_dl_dst:{MACS[gateway]},dec_ttl,output:{world.UPLINK}")
+        actions = (f"mod_dl_src:{mac_of(world.UPLINK)},mod_dl_dst:{MACS[gateway]},dec_ttl,output:{world.UPLINK}")
         rules = "".join(f"ip,nw_dst={world.destination(flow)},actions={actions}\n" for flow in range(flows))
         world.command("ovs-ofctl", how, "br0", "-", text=rules)
 
@@ -81,7 +79,7 @@ class OpenVswitch:
             world.command("tc", "qdisc", "del", "dev", port, "ingress", check=False)
 
     def pid(self):
-        return int(world.read("/run/openvswitch/ovs-vswitchd.pid"))
+        return int(read("/run/openvswitch/ovs-vswitchd.pid"))
 
     def move(self, flows):
         self.program("mod-flows", flows, world.SECOND)
@@ -113,7 +111,7 @@ class Tc:
         world.command("tc", "qdisc", "del", "dev", world.PORT, "clsact")
 
     def lines(self, flows, verb, gateway):
-        edit = (f"action pedit ex munge eth dst set {MACS[gateway]} munge eth src set {world.mac_of(world.UPLINK)} "
+        edit = (f"action pedit ex munge eth dst set {MACS[gateway]} munge eth src set {mac_of(world.UPLINK)} "
                 "munge ip ttl dec pipe no_percpu")  # fmt: skip
         for flow in range(flows):
             yield (f"filter {verb} dev {world.PORT} ingress protocol ip chain 2 pref 1 handle {flow + 1} flower skip_sw "
@@ -124,11 +122,7 @@ class Tc:
         path = "/run/lab/batch"
         with open(path, "w", encoding="ascii") as file:
             file.writelines(self.lines(flows, verb, gateway))
-        before, began = os.times(), time.monotonic()
-        world.command("tc", "-batch", path)
-        after = os.times()
-        return (time.monotonic() - began,
-                after.children_user + after.children_system - before.children_user - before.children_system)  # fmt: skip
+        return world.spent("tc", "-batch", path)
 
 
 class DiscardedDumps(Tc):
@@ -183,9 +177,6 @@ class DiscardedNotifications:
     def pid(self):
         return self.process.pid
 
-    def size(self):
-        return world.resident(self.pid())
-
     def sync(self):
         """Its queue is empty once it sleeps."""
         world.when_quiet(lambda: world.cpu_of(self.pid()), quiet=0.2)
@@ -195,8 +186,8 @@ MACS = {}
 
 
 def learn():
-    MACS[world.TOR] = world.mac_of("wire0", "tor")
-    MACS[world.SECOND] = world.mac_of("second0", "tor")
+    for gateway, device in ((world.TOR, "wire0"), (world.SECOND, "second0")):
+        MACS[gateway] = in_namespace("tor", lambda device=device: mac_of(device))
 
 
 CONTENDERS = {contender.name: contender for contender in

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is measured: functions that return the values of one repetition, by name. Times are seconds unless the name says else."""
 
-import json
 import os
 import signal
 import statistics
@@ -34,12 +33,12 @@ def measure(sizes, contenders, idle_time=None, of="flows"):
     return listed
 
 
-def fill(flows, rate=0):
+def fill(flows):
     """Brings all flows into hardware; the number of passes that it took, and all that the switch inserted."""
     inserted = {}
     for passes in range(1, PASSES + 1):
         trace = Trace("insert").start()
-        send(flows, rate)
+        send(flows)
         when_quiet(lambda: world.totals()["insertions"])
         for flow, times in flows_of(trace.stop(), "insert").items():
             inserted.setdefault(flow, times[0])
@@ -91,7 +90,7 @@ def first_packet(_contender, flows):
 def first_packet_busy(contender, flows):
     """At half of the rate that the contender manages."""
     began = time.monotonic()
-    _, inserted = fill(flows)
+    _passes, inserted = fill(flows)
     rate = flows / (max(inserted.values()) - began)
     contender.forget()
     when_quiet(world.rules)
@@ -113,8 +112,7 @@ def convergence(contender, flows):
     changed = flows_of(trace.stop(), "insert")
     if len(changed) < flows:
         raise RuntimeError(f"{flows - len(changed)} of {flows} entries have not changed")
-    return {"time": max(times[-1] for times in changed.values()) - began,
-            "median": statistics.median(times[-1] for times in changed.values()) - began}  # fmt: skip
+    return {"time": max(times[-1] for times in changed.values()) - began}
 
 
 # ---- what stands
@@ -144,8 +142,7 @@ def idle(contender, flows):
     """What keeping them costs, as a share of a processor, while they are all in use. The ceiling reads counters each 5 seconds."""
     if contender.name == "discarded dumps":
         contender.batch(flows, "add", world.TOR)
-        spent = [discard("terse") for _ in range(3)]
-        return {"cpu": statistics.median(spent) / 5}
+        return {"cpu": statistics.median(discard("terse")[1] for _ in range(3)) / 5}
     with Traffic(flows, "30s"):
         fill(flows)
         workers, cpu = world.cpu_of_workers(), world.cpu_of(contender.pid())
@@ -155,11 +152,8 @@ def idle(contender, flows):
 
 
 def discard(how):
-    """The processor's seconds of one dump that nobody looks at."""
-    before = os.times()
-    world.command(os.environ["LAB_BUILD"] + "/tests/bench/discard", how, world.PORT)
-    after = os.times()
-    return after.children_user + after.children_system - before.children_user - before.children_system
+    """What one dump takes that nobody looks at."""
+    return world.spent(os.environ["LAB_BUILD"] + "/tests/bench/discard", how, world.PORT)
 
 
 AGED = 10  # seconds of idle time
@@ -198,9 +192,7 @@ def restart(contender, flows):
     """From its start to its being ready, with all entries taken over; the ceiling reads as many in full."""
     if contender.name == "discarded dumps":
         contender.batch(flows, "add", world.TOR)
-        began = time.monotonic()
-        discard("full")
-        return {"time": time.monotonic() - began}
+        return {"time": discard("full")[0]}
     fill(flows)
     before = world.totals()
     contender.daemon.end(signal.SIGUSR1)
@@ -233,14 +225,14 @@ def route_churn(contender, flows):
     if flows and contender.name == "dpuflow":
         fill(flows)
     lines = [f"172.{16 + number // 65536}.{number // 256 % 256}.{number % 256}/32 via {world.TOR}" for number in range(ROUTES)]
-    cpu, size = world.cpu_of(contender.pid()), contender.size()
+    cpu, size = world.cpu_of(contender.pid()), world.resident(contender.pid())
     began = time.monotonic()
     for verb in ("add", "del"):
         world.command("ip", "-batch", "-", text="".join(f"route {verb} {line}\n" for line in lines))
     contender.sync()
     took = time.monotonic() - began
     return {"rate": 2 * ROUTES / took, "cpu_us": (world.cpu_of(contender.pid()) - cpu) / (2 * ROUTES) * 1e6,
-            "growth": contender.size() - size}  # fmt: skip
+            "growth": world.resident(contender.pid()) - size}  # fmt: skip
 
 
 @measure((100_000,), ("dpuflow",))

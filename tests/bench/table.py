@@ -12,7 +12,6 @@ ROWS = [
     ("insertion", "cpu_us", "us of a processor for each flow", [("Open vSwitch", "<=", 1 / 6)]),
     ("insertion", "workers_us", "us of the kernel's workers for each flow", []),
     ("insertion", "passes", "packets to each until all were in hardware", []),
-    ("insertion", "at_once", "insertions at once, at most", []),
     ("first_packet", "p50_ms", "ms from miss to entry, p50", [("Open vSwitch", "<=", 0.4)]),
     ("first_packet", "p90_ms", "ms, p90", []),
     ("first_packet", "p99_ms", "ms, p99", [("Open vSwitch", "<=", 0.3)]),

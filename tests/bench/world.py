@@ -12,6 +12,8 @@ import subprocess
 import time
 
 from daemon import until
+from differential_network import mac_of
+from files import read, write
 
 POD, PORT, UPLINK = "10.1.0.2", "pf0vf0", "p0"
 TOR, SECOND = "192.0.2.2", "192.0.2.3"
@@ -31,21 +33,6 @@ def command(*words, namespace=None, text=None, check=True):
     if check and done.returncode != 0:
         raise RuntimeError(f"{' '.join(words)[:200]}: {done.stderr.strip()[:500] or done.returncode}")
     return done.stdout
-
-
-def read(path):
-    with open(path, encoding="ascii") as file:
-        return file.read()
-
-
-def write(path, value):
-    with open(path, "w", encoding="ascii") as file:
-        file.write(f"{value}\n")
-
-
-def mac_of(device, namespace=None):
-    shown = command("ip", "-brief", "link", "show", "dev", device, namespace=namespace).split()
-    return next(word for word in shown if word.count(":") == 5)
 
 
 def route(gateway):
@@ -152,6 +139,14 @@ def when_quiet(value, quiet=QUIET, limit=600):
 
 
 # ---- what it costs
+
+
+def spent(*words):
+    """The seconds that a command takes, and those that it has a processor for."""
+    before, began = os.times(), time.monotonic()
+    command(*words)
+    after, took = os.times(), time.monotonic() - began
+    return took, after.children_user + after.children_system - before.children_user - before.children_system
 
 
 def cpu_of(pid):

@@ -11,9 +11,10 @@ import socket
 import subprocess
 
 from campaign_lab import (
-    FOREIGN, GATEWAY1, NET, NET6, POD1, POD_NET, SECOND, SECOND6, STREAMS, TOR, TOR6, leads_to, read, sends_to,
+    FOREIGN, GATEWAY1, NET, NET6, POD1, POD_NET, SECOND, SECOND6, STREAMS, TOR, TOR6, leads_to, sends_to,
 )  # fmt: skip
 from daemon import Failure, until
+from files import read
 
 FAULTS = []
 FLOOD = 3000  # neighbours

@@ -18,6 +18,7 @@ import time
 
 from daemon import Failure, until
 from differential_network import in_namespace, mac_of, mac_text
+from files import read, write
 
 TOR, SECOND = "192.0.2.2", "192.0.2.3"
 TOR6, SECOND6 = "2001:db8:ff::2", "2001:db8:ff::3"
@@ -119,12 +120,10 @@ class Lab:
         return self.command(os.environ["DPUFLOWCTL"], *words)
 
     def switch(self, knob, value):
-        with open(SWITCH + knob, "w", encoding="ascii") as file:
-            file.write(f"{value}\n")
+        write(SWITCH + knob, value)
 
     def parameter(self, name, value):
-        with open(PARAMETERS + name, "w", encoding="ascii") as file:
-            file.write(f"{value}\n")
+        write(PARAMETERS + name, value)
 
     def route(self, net, by, command="replace"):
         self.ip(f"route {command} {net} via {by}")
@@ -286,11 +285,6 @@ def leads_to(rule):
 def sends_to(rule):
     """The MAC."""
     return next((action["value"] for action in rule["actions"] if action.get("field") == "dst_mac"), None)
-
-
-def read(path):
-    with open(path, encoding="ascii") as file:
-        return file.read()
 
 
 def listen(device):
