@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <map>
 #include <random>
 #include <set>
@@ -67,21 +68,13 @@ struct Agent::Counters {
         overflows(registry.AddCounter("dpuflow_netlink_overruns_total",
                                       "Times that notifications were lost and tables were read again.")),
         troubles(registry.AddCounter("dpuflow_netlink_failures_total", "Reads from the kernel that failed.")),
-        sweeps(registry.AddCounter("dpuflow_sweeps_total", "Times that a port's counters were read.")),
-        sweep_failures(registry.AddCounter("dpuflow_sweep_failures_total", "Sweeps that failed.")),
         bucket_lookups(registry.AddCounter(
             "dpuflow_bucket_lookups_total",
-            "Lookups that keep buckets of resilient nexthop groups in use while hardware sends by them.")),
-        insert_latency(
-            registry.AddHistogram("dpuflow_operation_microseconds", "From an operation's issue to its acknowledgement.",
-                                  {100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 500000, 1000000})) {}
+            "Lookups that keep buckets of resilient nexthop groups in use while hardware sends by them.")) {}
   metrics::Counter& kernel_events;
   metrics::Counter& overflows;
   metrics::Counter& troubles;
-  metrics::Counter& sweeps;
-  metrics::Counter& sweep_failures;
   metrics::Counter& bucket_lookups;
-  metrics::Histogram& insert_latency;
 };
 
 // ---- start and stop -------------------------------------------------------------------------------------------------
@@ -97,7 +90,9 @@ Agent::Agent(const Config& config, EventLoop& loop, Classifier classifier, Notif
       kernel_events_(kKernelQueue, &wake_),
       reports_(kReportQueue, &wake_),
       pipeline_(LimitsOf(config), SomeFlowId()),
-      sweep_pace_(config.poll_period, std::min<flow::Duration>(config.idle_time / 6, kLongestPoll)) {}
+      latencies_(metrics_),
+      sweeps_(SweepPace(config.poll_period, std::min<flow::Duration>(config.idle_time / 6, kLongestPoll)), pipeline_,
+              metrics_) {}
 
 Agent::~Agent() {
   kernel_events_.Close();  // a thread that waits for room in a queue must not be waited for
@@ -187,7 +182,7 @@ void Agent::Advance() {
   ReadKernelEvents();
   ReadReports();
   ReadMisses();
-  JudgeSome();
+  sweeps_.JudgeSome(kJudgedPerTurn);
   if (ticking_) ticking_ = !pipeline_.OnTick(now, kTickedPerTurn);
   if (ports_changed_) UpdatePorts(now);
   ResolveSome(now);
@@ -202,7 +197,7 @@ void Agent::Advance() {
   if (ports_->done() && stopped_callback_) std::exchange(stopped_callback_, nullptr)(!left_something_);
   const bool work_left = pipeline_.questions_waiting() > 0 || (pipeline_.operations_waiting() > 0 && unsent_.empty()) ||
                          kernel_events_.size() > 0 || reports_.size() > 0 || !bucket_keeper_.empty() ||
-                         !sweeps_.empty() || ticking_;
+                         sweeps_.judging() || ticking_;
   if (work_left) Schedule();
 }
 
@@ -279,8 +274,7 @@ void Agent::Apply(offload::Report report, TimePoint now) {
       }
       const flow::Flow* flow = pipeline_.flows().Find(outcome.flow);
       if (outcome.error && flow != nullptr && offload::FootingIsGone(*outcome.error)) lost.insert(flow->match.port);
-      const auto latency = std::chrono::duration_cast<std::chrono::microseconds>(now - outcome.issued);
-      counters_->insert_latency.Observe(static_cast<std::uint64_t>(latency.count()));
+      latencies_.OnOutcome(outcome, now);
       pipeline_.OnOutcome(outcome, now);
     }
     for (const std::uint32_t ifindex : lost) {
@@ -299,13 +293,11 @@ void Agent::Apply(offload::Report report, TimePoint now) {
   } else if (const auto* tried = std::get_if<offload::RouteTried>(&report)) {
     ports_->OnRouteTried(*tried, now);
   } else if (auto* swept = std::get_if<offload::Swept>(&report)) {
-    counters_->sweeps.Add();
-    sweep_pace_.Spent(swept->cpu);
-    sweeps_.push_back(std::move(swept->sweep));
+    sweeps_.OnSwept(std::move(*swept));
   } else if (auto* audited = std::get_if<offload::Audited>(&report)) {
     auditor_->OnAudited(std::move(*audited), now);
   } else if (const auto* trouble = std::get_if<offload::BackendTrouble>(&report)) {
-    counters_->sweep_failures.Add();
+    sweeps_.OnFailure();
     const bool gone = trouble->error.code == ENODEV || trouble->error.code == EINVAL;  // with its port
     log::Limited("backend", gone ? log::Level::kDebug : log::Level::kWarning, {{"ERRNO", trouble->error.code}}, "{}",
                  trouble->error);
@@ -352,17 +344,9 @@ void Agent::TellClassifierSettings() {
     log::Error({{"ERRNO", told.error().code}}, "{}", told.error());
 }
 
-void Agent::JudgeSome() {
-  for (std::size_t left = kJudgedPerTurn; left > 0 && !sweeps_.empty();) {
-    const std::size_t judged = pipeline_.OnSweep(sweeps_.front(), left);
-    if (judged < left) sweeps_.pop_front();
-    left -= judged;
-  }
-}
-
 void Agent::OnPoll(TimePoint now) {
   keep_alive_->OnPoll(tables_);
-  if (!sweeps_.empty() || !sweep_pace_.IsDue(now)) return;
+  if (!sweeps_.IsDue(now)) return;
   for (const auto& [ifindex, slot] : ports_->slots()) {
     if (slot.state == PortSlot::State::kReady) backend_->Sweep(ifindex);
   }
@@ -471,6 +455,7 @@ void Agent::PortSwitched(const PortSlot& slot) {
 void Agent::PortLeft(const PortSlot& slot) {
   const std::string& name = slot.info.link.name;
   TellClassifierOfLanes();
+  sweeps_.Forget(slot.info.link.ifindex);
   log::Info({{"PORT", name}}, "{} no longer takes part", name);
   pipeline_.OnChange(flow::LinkChanged{slot.info.link.ifindex}, flow::Clock::now());
 }
@@ -545,6 +530,21 @@ void Agent::WhenInStep(std::function<void(bool in_step)> done) {
 }
 
 std::uint64_t Agent::kernel_events() const { return counters_->kernel_events.value(); }
+
+std::vector<QueueDepth> Agent::Queues() const {
+  const flow::PipelineCounters& counters = pipeline_.counters();
+  const flow::Limits& limits = pipeline_.limits();
+  const std::size_t flows = 2 * limits.max_entries;
+  std::vector<QueueDepth> queues = {
+      kernel_events_.Depth("kernel"),
+      {"packets", pipeline_.packets_waiting(), counters.packets_peak, limits.max_questions, counters.questions_dropped},
+      {"changed", pipeline_.changed_waiting(), counters.changed_peak, flows, 0},
+      {"operations", operations_waiting(), counters.operations_peak, flows, 0},
+  };
+  std::ranges::copy(backend_->Queues(), std::back_inserter(queues));
+  queues.push_back(reports_.Depth("reports"));
+  return queues;
+}
 
 std::size_t Agent::Flush(const std::function<bool(const flow::Flow&)>& selected) {
   const std::size_t count = pipeline_.Flush(selected);

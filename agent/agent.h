@@ -32,9 +32,10 @@
 #include "agent/kernel/bucket_keeper.h"
 #include "agent/kernel/resolver.h"
 #include "agent/kernel/tables.h"
+#include "agent/latencies.h"
 #include "agent/offload/tc_backend.h"
 #include "agent/port_manager.h"
-#include "agent/sweep_pace.h"
+#include "agent/sweeps.h"
 #include "bpf/classifier.h"
 
 namespace dpuflow {
@@ -84,9 +85,9 @@ class Agent final : private PortListener, private AuditHost {
   [[nodiscard]] const std::optional<kernel::Switch>& chosen_switch() const { return switch_; }
   [[nodiscard]] const Classifier& classifier() const { return *classifier_; }
   [[nodiscard]] const Auditor& auditor() const { return *auditor_; }
+  [[nodiscard]] const Sweeps& sweeps() const { return sweeps_; }
   [[nodiscard]] const metrics::Registry& metrics() const { return metrics_; }
-  [[nodiscard]] const BoundedQueue<std::vector<kernel::KernelEvent>>& kernel_queue() const { return kernel_events_; }
-  [[nodiscard]] const BoundedQueue<offload::Report>& report_queue() const { return reports_; }
+  [[nodiscard]] std::vector<QueueDepth> Queues() const;
   [[nodiscard]] std::size_t operations_waiting() const { return pipeline_.operations_waiting() + unsent_.size(); }
   [[nodiscard]] std::uint64_t kernel_events() const;
   [[nodiscard]] bool ready() const { return ready_; }
@@ -116,7 +117,6 @@ class Agent final : private PortListener, private AuditHost {
   void ReadReports();
   void ReadMisses();
   void OnTick(TimePoint now);
-  void JudgeSome();
   void OnPoll(TimePoint now);
   // Moves everything on as far as it goes now: questions asked, operations issued, ports released, syncs answered.
   void Advance();
@@ -167,6 +167,8 @@ class Agent final : private PortListener, private AuditHost {
   BoundedQueue<offload::Report> reports_;
 
   flow::Pipeline pipeline_;
+  Latencies latencies_;
+  Sweeps sweeps_;
   kernel::Tables tables_;
   kernel::BucketKeeper bucket_keeper_;
   std::optional<kernel::Switch> switch_;
@@ -177,9 +179,7 @@ class Agent final : private PortListener, private AuditHost {
   std::unique_ptr<kernel::Watcher> watcher_;
   std::unique_ptr<KeepAlive> keep_alive_;
 
-  std::vector<flow::Operation> unsent_;  // taken from the pipeline; the backend had no room yet
-  SweepPace sweep_pace_;
-  std::deque<flow::Sweep> sweeps_;        // read, and still to be judged
+  std::vector<flow::Operation> unsent_;   // taken from the pipeline; the backend had no room yet
   bool ticking_ = false;                  // the pipeline has not yet looked through all flows in this second
   bool misses_left_ = false;              // the ring held more than one turn reads
   TimePoint misses_read_;                 // all misses from before this have been read

@@ -46,13 +46,16 @@ Json FlowCounts(const flow::FlowTable& flows) {
   return view;
 }
 
-template <typename Queue>
-Json QueueView(const char* name, const Queue& queue) {
-  return {{"name", name},
-          {"depth", queue.size()},
-          {"peak", queue.peak()},
-          {"limit", queue.capacity()},
-          {"overflows", queue.refused()}};
+Json QueuesView(const Agent& agent) {
+  Json view = Json::array();
+  for (const QueueDepth& queue : agent.Queues()) {
+    view.push_back({{"name", queue.name},
+                    {"depth", queue.depth},
+                    {"peak", queue.peak},
+                    {"limit", queue.limit},
+                    {"overflows", queue.overflows}});
+  }
+  return view;
 }
 
 Json SettingsView(const Config& config) {
@@ -106,7 +109,7 @@ Json StatusView(const Agent& agent) {
   view["ports_preparing"] = in_state(PortSlot::State::kPreparing) + in_state(PortSlot::State::kReleasing);
   view["ports_refused"] = in_state(PortSlot::State::kRefused);
   view["flows"] = FlowCounts(agent.pipeline().flows());
-  view["queues"] = {QueueView("kernel", agent.kernel_queue()), QueueView("reports", agent.report_queue())};
+  view["queues"] = QueuesView(agent);
   view["events"] = {{"miss", agent.pipeline().counters().misses}, {"kernel", agent.kernel_events()}};
   if (agent.last_resync()) view["last_resync_ms"] = MillisecondsSince(*agent.last_resync());
   if (agent.last_sync()) view["last_sync_ms"] = MillisecondsSince(*agent.last_sync());

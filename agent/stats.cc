@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/stats.h"
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <utility>
 
 namespace dpuflow {
@@ -97,6 +99,26 @@ void CollectClassifier(const Classifier& classifier, Collector& into) {
   into.Count(kReports, {{"result", "ring_full"}}, counters->reports.ring_full, kReportsHelp);
 }
 
+void CollectQueues(const Agent& agent, Collector& into) {
+  for (const QueueDepth& queue : agent.Queues()) {
+    const Labels labels = {{"queue", queue.name}};
+    into.Gauge("dpuflow_queue_depth", labels, queue.depth, "What waits in a queue.");
+    into.Gauge("dpuflow_queue_peak", labels, queue.peak, "The most that has ever waited there.");
+  }
+}
+
+void CollectSamples(const Agent& agent, Collector& into) {
+  flow::Duration oldest{};
+  const flow::TimePoint now = flow::Clock::now();
+  for (const auto& [ifindex, slot] : agent.ports().slots()) {
+    const auto sampled = agent.sweeps().SampledAt(ifindex);
+    if (slot.state == PortSlot::State::kReady && sampled) oldest = std::max(oldest, now - *sampled);
+  }
+  const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(oldest).count();
+  into.Gauge("dpuflow_counter_age_milliseconds", {}, static_cast<std::uint64_t>(age),
+             "Since the counters were read by which flows were last judged, at the port where that is longest ago.");
+}
+
 }  // namespace
 
 std::vector<Sample> CollectStats(const Agent& agent) {
@@ -105,8 +127,8 @@ std::vector<Sample> CollectStats(const Agent& agent) {
   CollectPipeline(agent.pipeline(), into);
   CollectFlows(agent.pipeline().flows(), into);
   CollectClassifier(agent.classifier(), into);
-  into.Gauge("dpuflow_queue_depth", {{"queue", "kernel"}}, agent.kernel_queue().size(), "Entries in a queue.");
-  into.Gauge("dpuflow_queue_depth", {{"queue", "reports"}}, agent.report_queue().size(), "Entries in a queue.");
+  CollectQueues(agent, into);
+  CollectSamples(agent, into);
   return samples;
 }
 

@@ -167,7 +167,7 @@ Json SampleView(const metrics::Sample& sample) {
   view["name"] = sample.name;
   view["labels"] = std::move(labels);
   view["value"] = sample.value;
-  view["kind"] = sample.kind == metrics::Kind::kGauge ? "gauge" : "counter";
+  view["kind"] = std::string(metrics::Name(sample.kind));
   if (!sample.help.empty()) view["help"] = sample.help;
   return view;
 }

@@ -75,7 +75,10 @@ class CommandLine {
     CLI::App* verify = Add(app_, "verify", "Compare everything in hardware with the kernel, now");
     verify->add_option("--timeout", verify_timeout_, "Give up after this long (default 60s)")->type_name("TIME");
     On(verify, Command::kVerify);
-    On(Add(app_, "stats", "Every counter that is not 0 (-d: all, and what they mean)"), Command::kStats);
+    CLI::App* stats = Add(app_, "stats", "Every counter that is not 0 (-d: all, and what they mean)");
+    stats->add_option("-i,--interval", interval_, "Read twice, so far apart, and show how fast they move")
+        ->type_name("TIME");
+    On(stats, Command::kStats);
     AddGc();
     On(Add(app_, "version", "Versions of dpuflowctl and of the daemon"), Command::kVersion);
   }
@@ -240,6 +243,11 @@ class CommandLine {
       if (!timeout) return Usage("--timeout: expected 1ms to 600s, found " + verify_timeout_);
       invocation.timeout = *timeout;
     }
+    if (!interval_.empty()) {
+      const auto interval = ParseTime(interval_);
+      if (!interval) return Usage("--interval: expected 1ms to 600s, found " + interval_);
+      invocation.interval = *interval;
+    }
     if (auto wrong = AddFilters(invocation.parameters, GivenFilters(), words_)) return Usage(*wrong);
     return invocation;
   }
@@ -266,6 +274,7 @@ class CommandLine {
   bool quiet_ = false;
   std::string timeout_ = "10s";
   std::string verify_timeout_ = "60s";
+  std::string interval_;
   std::string id_;
   bool json_ = false;
   bool pretty_ = false;

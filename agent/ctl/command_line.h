@@ -40,6 +40,7 @@ struct Invocation {
   bool details = false;
   bool now = false;  // of gc; likewise the next
   bool quiet = false;
+  std::chrono::milliseconds interval{0};       // of stats: between two readings; 0: one is enough
   api::Json parameters = api::Json::object();  // of the API call: filters, the id of a flow, the time limit of a sync
   std::chrono::milliseconds timeout{
       10000};  // how long sync or verify may take; for other commands, how long to wait for a reply

@@ -2,7 +2,9 @@
 #include "agent/ctl/run.h"
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "agent/api/client.h"
 #include "agent/api/idl.h"
@@ -162,10 +164,7 @@ class Runner {
       case Command::kVerify:
         return Verify(client);
       case Command::kStats:
-        return Call(client, "GetStats", [this](const Json& reply) {
-          const Json& counters = Field(reply, "counters");
-          Show(counters, ShowStats(counters, style_));
-        });
+        return Stats(client);
       case Command::kVersion:
         return AskVersion(client);
       case Command::kGc:
@@ -182,6 +181,24 @@ class Runner {
     if (const auto wrong = check_(method, reply->parameters)) return Fail(*wrong);
     print(reply->parameters);
     return kExitOk;
+  }
+
+  int Stats(api::Client& client) {
+    using Clock = std::chrono::steady_clock;
+    const bool twice = invocation_.interval.count() > 0;
+    Json before;
+    const auto began = Clock::now();
+    if (twice) {
+      const int code = Call(client, "GetStats", [&](const Json& reply) { before = Field(reply, "counters"); });
+      if (code != kExitOk) return code;
+      std::this_thread::sleep_until(began + invocation_.interval);
+    }
+    return Call(client, "GetStats", [&](const Json& reply) {
+      const Json& counters = Field(reply, "counters");
+      const std::chrono::duration<double> apart = Clock::now() - began;
+      if (twice) return Show(WithRates(before, counters, apart), ShowRates(before, counters, apart, style_));
+      Show(counters, ShowStats(counters, style_));
+    });
   }
 
   int Verify(api::Client& client) {

@@ -4,6 +4,7 @@
 // definition; what is optional there and not in the reply is shown as "-" or left out. Nothing here fails.
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "agent/api/message.h"
@@ -33,6 +34,11 @@ class FlowList {
 std::string ShowPorts(const api::Json& ports, const Style& style);
 std::string ShowStatus(const api::Json& status, const Style& style);
 std::string ShowStats(const api::Json& counters, const Style& style);
+// What has moved between two readings of the counters, so far apart, and the gauges as they are. The second for programs: the
+// later reading, with "per_second" in each sample that is no gauge.
+std::string ShowRates(const api::Json& before, const api::Json& after, std::chrono::duration<double> apart,
+                      const Style& style);
+api::Json WithRates(const api::Json& before, api::Json after, std::chrono::duration<double> apart);
 std::string ShowSync(const api::Json& reply);
 std::string ShowVerify(const api::Json& reply);
 std::string ShowExplanation(const api::Json& parameters, const api::Json& reply);

@@ -154,23 +154,6 @@ std::string ShowStatus(const Json& status, const Style& style) {
   return text;
 }
 
-std::string ShowStats(const Json& counters, const Style& style) {
-  Table table({{"VALUE", true}, {"COUNTER", false}}, style.colors);
-  for (const Json& counter : counters) {
-    if (!style.details && Number(counter, "value") == 0) continue;
-    std::string name = Text(counter, "name");
-    if (Field(counter, "labels").is_object()) {
-      for (const auto& [label, unused] : Field(counter, "labels").items()) {
-        name += " " + label + "=" + Text(Field(counter, "labels"), label.c_str());
-      }
-    }
-    const bool help = style.details && Has(counter, "help");
-    table.Add({{Text(counter, "value"), Color::kNone}, {name, Color::kNone}},
-              help ? Paragraph(4, {"# " + Text(counter, "help")}) : "");
-  }
-  return table.Finish();
-}
-
 std::string ShowOffload(const Json& parameters, const Json& reply) {
   return fmt::format("offload is {} at {}\n", Flag(parameters, "on") ? "on" : "off",
                      Plural(static_cast<std::int64_t>(Field(reply, "ports").size()), "port"));

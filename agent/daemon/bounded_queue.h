@@ -21,12 +21,22 @@
 #include <deque>
 #include <iterator>
 #include <mutex>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "agent/daemon/notifier.h"
 
 namespace dpuflow {
+
+// How full a queue is, for people.
+struct QueueDepth {
+  std::string name;
+  std::size_t depth = 0;
+  std::size_t peak = 0;  // the most that has ever stood in it
+  std::size_t limit = 0;
+  std::uint64_t overflows = 0;  // times that something found it full
+};
 
 template <typename T>
 class BoundedQueue {
@@ -106,6 +116,9 @@ class BoundedQueue {
   }
   [[nodiscard]] std::size_t capacity() const { return capacity_; }
   [[nodiscard]] std::uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
+  [[nodiscard]] QueueDepth Depth(std::string name) const {
+    return {std::move(name), size(), peak(), capacity_, refused()};
+  }
 
  private:
   void Append(T&& value) {

@@ -59,12 +59,25 @@ struct Sighting {
   bool forwarded = false;  // by the classifier, past the kernel's stack
 };
 
+// When what a packet sets in motion passed each stage, for those who measure. Unset: no packet was the cause, or the stage is
+// still to come.
+struct Course {
+  TimePoint missed{};   // by hardware, says the classifier
+  TimePoint read{};     // by the loop
+  TimePoint issued{};   // the operation
+  TimePoint begun{};    // by a programmer
+  TimePoint granted{};  // by the kernel, or refused
+
+  bool operator==(const Course&) const = default;
+};
+
 // Asked of the kernel: where would this packet go?
 struct Question {
   FlowId flow = 0;
   Miss miss;
   bool fresh = false;  // a packet asks; otherwise a change, on behalf of a packet seen earlier
   Epoch epoch = 0;     // of the work that this is part of
+  Course course{};
 
   bool operator==(const Question&) const = default;
 };
@@ -136,8 +149,8 @@ struct Operation {
   FlowId flow = 0;
   Rule rule;                 // kRemove: the rule that stands
   std::uint8_t section = 0;  // of a table that has some (sections.h)
-  TimePoint issued;
   Epoch epoch = 0;
+  Course course{};
 
   bool operator==(const Operation&) const = default;
 };
@@ -147,7 +160,7 @@ struct Outcome {
   Operation::Kind kind = Operation::Kind::kAdd;
   FlowId flow = 0;
   std::optional<Error> error;
-  TimePoint issued;  // of its operation: the difference is the latency
+  Course course{};
 
   bool operator==(const Outcome&) const = default;
 };

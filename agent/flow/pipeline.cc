@@ -63,7 +63,8 @@ bool Pipeline::MustWait(const Flow& flow) { return targets_.Blocks(flow) || movi
 
 void Pipeline::Queue(Flow& flow, Epoch epoch) {
   flow.queued = true;
-  (flow.installed ? changes_ : adds_).emplace_back(flow.id, epoch);
+  (flow.installed ? changes_ : adds_).push_back({flow.id, epoch, course_});
+  counters_.operations_peak = std::max(counters_.operations_peak, operations_waiting());
   ledger_.Open(epoch);
 }
 
@@ -129,7 +130,7 @@ void Pipeline::OnMiss(const Miss& miss, const Sighting& sighting, TimePoint now)
   const bool source_known = !routed || sources_.IsValid(miss.lane(), miss.source);
   const bool sender_known = !lane->bridged || LeadsOn(*lane, miss);
   if (undecided || retry || refused_before || !source_known || !sender_known) {
-    Ask(flow, miss);
+    Ask(flow, miss, {.missed = sighting.time, .read = now});
     return;
   }
   flow.miss = miss;
@@ -137,12 +138,13 @@ void Pipeline::OnMiss(const Miss& miss, const Sighting& sighting, TimePoint now)
   if (flow.wanted) EnsureWay(*lane, miss, std::nullopt, now);
 }
 
-void Pipeline::Ask(const Flow& flow, const Miss& miss) {
+void Pipeline::Ask(const Flow& flow, const Miss& miss, const Course& course) {
   if (questions_.size() >= limits_.max_questions) {
     ++counters_.questions_dropped;  // the classifier reports the flow again within a second
     return;
   }
-  questions_.push_back({flow.id, miss, true, ledger_.now()});
+  questions_.push_back({flow.id, miss, true, ledger_.now(), course});
+  counters_.packets_peak = std::max(counters_.packets_peak, packets_waiting());
   ledger_.Open(ledger_.now());
 }
 
@@ -191,6 +193,7 @@ void Pipeline::NoteSource(const Answer& answer) {
 void Pipeline::OnAnswer(const Answer& answer, TimePoint now) {
   const Question& question = answer.question;
   cause_ = question.epoch;
+  course_ = question.course;
   NoteSource(answer);
   const auto port = ports_.find(question.miss.port);
   Flow* flow = table_.Find(question.flow);
@@ -229,6 +232,7 @@ void Pipeline::OnAnswer(const Answer& answer, TimePoint now) {
   EndDoubt(question.flow);
   ledger_.Close(question.epoch);
   cause_ = ledger_.now();
+  course_ = {};
 }
 
 Form Pipeline::FormOf(std::uint32_t port) const {
@@ -387,23 +391,24 @@ std::vector<Operation> Pipeline::TakeOperations(std::size_t most, TimePoint now)
   // What stands is changed before anything is added: a withdrawn route must not wait behind a flood of new flows.
   for (auto* queue : {&changes_, &adds_}) {
     while (taken.size() < most && !queue->empty()) {
-      const auto [id, epoch] = queue->front();
+      const Queued queued = queue->front();
       queue->pop_front();
-      if (auto operation = Issue(id, epoch, now)) taken.push_back(std::move(*operation));
+      if (auto operation = Issue(queued, now)) taken.push_back(std::move(*operation));
     }
   }
   return taken;
 }
 
-std::optional<Operation> Pipeline::Issue(FlowId id, Epoch epoch, TimePoint now) {
+std::optional<Operation> Pipeline::Issue(const Queued& queued, TimePoint now) {
+  const FlowId id = queued.flow;
   Flow* flow = table_.Find(id);
   if (flow != nullptr) flow->queued = false;
   const bool idle = flow == nullptr || (flow->wanted == flow->installed && !flow->doubtful);
   if (idle || (flow->wanted && !flow->installed && MustWait(*flow))) {
-    cause_ = epoch;
+    cause_ = queued.epoch;
     Settle(id);
     EndDoubt(id);
-    ledger_.Close(epoch);
+    ledger_.Close(queued.epoch);
     cause_ = ledger_.now();
     return std::nullopt;
   }
@@ -412,8 +417,9 @@ std::optional<Operation> Pipeline::Issue(FlowId id, Epoch epoch, TimePoint now) 
   Operation operation;
   operation.flow = id;
   operation.section = flow->section;
-  operation.issued = now;
-  operation.epoch = epoch;
+  operation.epoch = queued.epoch;
+  operation.course = queued.course;
+  operation.course.issued = now;
   operation.kind = !flow->wanted || afresh ? Operation::Kind::kRemove
                    : !flow->installed      ? Operation::Kind::kAdd
                                            : Operation::Kind::kReplace;

@@ -74,6 +74,9 @@ struct PipelineCounters {
   std::uint64_t misses_table_full = 0;     // more flows than twice max_entries
   std::uint64_t questions_dropped = 0;     // more than max_questions
   std::uint64_t questions = 0;
+  std::size_t packets_peak = 0;  // the most packets that have ever waited to be asked about; likewise the next two
+  std::size_t changed_peak = 0;  // flows that something has changed for
+  std::size_t operations_peak = 0;
   std::uint64_t answers_forward = 0;
   std::uint64_t answers_wait = 0;
   std::uint64_t answers_software = 0;
@@ -176,7 +179,9 @@ class Pipeline {
   [[nodiscard]] bool SettledThrough(Epoch mark) const { return ledger_.ClosedThrough(mark); }
   [[nodiscard]] std::size_t InFlight(std::uint32_t port) const;
   [[nodiscard]] std::size_t in_flight() const { return in_flight_.size(); }
-  [[nodiscard]] std::size_t questions_waiting() const { return questions_.size() + dirty_.size(); }
+  [[nodiscard]] std::size_t packets_waiting() const { return questions_.size(); }
+  [[nodiscard]] std::size_t changed_waiting() const { return dirty_.size(); }
+  [[nodiscard]] std::size_t questions_waiting() const { return packets_waiting() + changed_waiting(); }
   [[nodiscard]] std::size_t operations_waiting() const { return changes_.size() + adds_.size(); }
   [[nodiscard]] const FlowTable& flows() const { return table_; }
   // The key of the flow that this answer is about.
@@ -201,11 +206,16 @@ class Pipeline {
   void Settle(FlowId id);                                  // queue an operation if wanted and installed differ
   bool MustWait(const Flow& flow);                         // its add, for entries that are on their way out
   void Queue(Flow& flow, Epoch epoch);
-  std::optional<Operation> Issue(FlowId id, Epoch epoch, TimePoint now);
+  struct Queued {  // a flow to be settled
+    FlowId flow = 0;
+    Epoch epoch = 0;
+    Course course{};
+  };
+  std::optional<Operation> Issue(const Queued& queued, TimePoint now);
   void Forget(FlowId id);
   [[nodiscard]] bool HasRoom(const Match& match);
   Flow& Obtain(const Match& match, TimePoint now);
-  void Ask(const Flow& flow, const Miss& miss);
+  void Ask(const Flow& flow, const Miss& miss, const Course& course);
   void TakeDirty(std::size_t most, std::vector<Question>& taken, TimePoint now);
   void NoteSource(const Answer& answer);
   void Apply(Flow& flow, const PortState& port, const Answer& answer, TimePoint now);
@@ -254,12 +264,13 @@ class Pipeline {
   MovingStations moving_;
   Ledger ledger_;
   Epoch cause_ = 0;         // of what is being worked on
+  Course course_{};         // likewise, where it is a packet
   std::size_t wanted_ = 0;  // flows with a wanted rule, guards not counted
   std::size_t ticked_ = 0;  // how far OnTick has come
   std::deque<Question> questions_;
   std::deque<std::pair<FlowId, Epoch>> dirty_;
-  std::deque<std::pair<FlowId, Epoch>> changes_;  // flows to be settled that have an entry
-  std::deque<std::pair<FlowId, Epoch>> adds_;     // ... that have none
+  std::deque<Queued> changes_;  // flows that have an entry
+  std::deque<Queued> adds_;     // ... that have none
   std::unordered_map<FlowId, Operation> in_flight_;
   struct Pressure {
     std::size_t found_none = 0;  // packets of flows that found no room

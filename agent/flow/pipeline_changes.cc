@@ -106,6 +106,7 @@ void Pipeline::MarkDirtyToAsk(Flow& flow) {
   flow.dirty = true;
   ++counters_.dirtied;
   dirty_.emplace_back(flow.id, cause_);
+  counters_.changed_peak = std::max(counters_.changed_peak, changed_waiting());
   ledger_.Open(cause_);
 }
 

@@ -18,6 +18,7 @@
 #include <variant>
 #include <vector>
 
+#include "agent/daemon/bounded_queue.h"
 #include "agent/flow/events.h"
 #include "agent/flow/sweep.h"
 #include "agent/offload/comparison.h"
@@ -58,6 +59,7 @@ struct PortReleased {
 struct Swept {
   flow::Sweep sweep;
   std::chrono::nanoseconds cpu{};  // that the backend spent on it
+  std::chrono::nanoseconds took{};
 };
 
 // How the entries of one port differ from what was expected.
@@ -103,6 +105,8 @@ class Backend {
   virtual void Audit(std::uint64_t token, std::uint32_t port, std::vector<Expected> expected) = 0;
   // Takes out a filter of ours that belongs to no flow. Nothing is reported; the next audit sees whether it is gone.
   virtual void RemoveStray(const netlink::FilterId& stray) = 0;
+  // What has been submitted and is still to be done.
+  [[nodiscard]] virtual std::vector<QueueDepth> Queues() const { return {}; }
 };
 
 }  // namespace dpuflow::offload

@@ -97,13 +97,15 @@ std::optional<Error> Judge(netlink::Socket& socket, const Job& job, const netlin
 }  // namespace
 
 std::vector<flow::Outcome> Execute(netlink::Socket& socket, const std::vector<Job>& jobs) {
+  const flow::TimePoint begun = flow::Clock::now();
   std::vector<flow::Outcome> outcomes;
   outcomes.reserve(jobs.size());
   MessageBuffer buffer;
   std::vector<std::size_t> sent;  // index of the job behind each message
   for (const Job& job : jobs) {
     auto appended = Append(buffer, socket.NextSeq(), job);
-    outcomes.push_back({job.kind, job.flow, std::nullopt, job.issued});
+    outcomes.push_back({job.kind, job.flow, std::nullopt, job.course});
+    outcomes.back().course.begun = begun;
     if (appended) {
       sent.push_back(outcomes.size() - 1);
     } else {
@@ -112,6 +114,8 @@ std::vector<flow::Outcome> Execute(netlink::Socket& socket, const std::vector<Jo
   }
   const auto results = socket.TransactBatch(buffer, "program filters");
   for (std::size_t i = 0; i < sent.size(); ++i) outcomes[sent[i]].error = Judge(socket, jobs[sent[i]], results[i]);
+  const flow::TimePoint granted = flow::Clock::now();
+  for (flow::Outcome& outcome : outcomes) outcome.course.granted = granted;
   return outcomes;
 }
 

@@ -26,7 +26,7 @@ struct Job {
   flow::Operation::Kind kind = flow::Operation::Kind::kAdd;
   flow::FlowId flow = 0;
   netlink::Filter filter;  // kRemove: only its id is used
-  flow::TimePoint issued;
+  flow::Course course{};
 };
 
 // Executes the jobs in order, in one batch, on `socket`. One outcome per job.
@@ -43,6 +43,7 @@ class Programmer {
 
   // False, and `job` untouched, when the queue is full.
   [[nodiscard]] bool TrySubmit(Job&& job) { return jobs_.TryPush(std::move(job)); }
+  [[nodiscard]] QueueDepth Depth(std::string name) const { return jobs_.Depth(std::move(name)); }
 
  private:
   Programmer(netlink::Socket socket, std::size_t queue, std::size_t batch, OutcomeSink sink);

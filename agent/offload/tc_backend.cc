@@ -63,7 +63,7 @@ void TcBackend::Submit(std::vector<flow::Operation>& operations) {
     const std::size_t shard = operation.flow % programmers_.size();
     if (!full[shard]) {
       Job job{operation.kind, operation.flow, ToFilter(operation.rule, operation.flow, operation.section),
-              operation.issued};
+              operation.course};
       full[shard] = !programmers_[shard]->TrySubmit(std::move(job));
     }
     if (full[shard]) left.push_back(std::move(operation));
@@ -92,6 +92,15 @@ void TcBackend::Audit(std::uint64_t token, std::uint32_t port, std::vector<Expec
 }
 
 void TcBackend::RemoveStray(const netlink::FilterId& stray) { (void)requests_.Push(StrayRequest{stray}); }
+
+std::vector<QueueDepth> TcBackend::Queues() const {
+  std::vector<QueueDepth> queues;
+  for (std::size_t i = 0; i < programmers_.size(); ++i) {
+    queues.push_back(programmers_[i]->Depth(fmt::format("programmer-{}", i)));
+  }
+  queues.push_back(requests_.Depth("ports"));
+  return queues;
+}
 
 // ---- the keeper's thread --------------------------------------------------------------------------------------------
 
@@ -144,7 +153,8 @@ void TcBackend::Handle(const SweepRequest& request) {
     sweeping_.erase(request.port);
   }
   if (sweep) {
-    sink_(Swept{std::move(*sweep), ThreadCpu() - cpu});
+    const flow::Duration took = flow::Clock::now() - sweep->began;
+    sink_(Swept{std::move(*sweep), ThreadCpu() - cpu, took});
   } else {
     sink_(BackendTrouble{request.port, sweep.error()});
   }

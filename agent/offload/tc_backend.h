@@ -43,6 +43,7 @@ class TcBackend final : public Backend {
   void Sweep(std::uint32_t port) override;
   void Audit(std::uint64_t token, std::uint32_t port, std::vector<Expected> expected) override;
   void RemoveStray(const netlink::FilterId& stray) override;
+  [[nodiscard]] std::vector<QueueDepth> Queues() const override;
 
  private:
   struct PrepareRequest {

@@ -163,7 +163,7 @@ class Walk {
       for (const flow::Question& question : pipeline_.TakeQuestions(1000, now_))
         pipeline_.OnAnswer(AnswerTo(question), now_);
       for (const flow::Operation& operation : pipeline_.TakeOperations(1000, now_)) {
-        pipeline_.OnOutcome({operation.kind, operation.flow, std::nullopt, operation.issued}, now_);
+        pipeline_.OnOutcome({operation.kind, operation.flow, std::nullopt, operation.course}, now_);
       }
     }
     (void)pipeline_.TakeSourceUpdates();

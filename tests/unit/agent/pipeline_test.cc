@@ -121,7 +121,7 @@ TEST(Pipeline, ChangesWhileAnOperationIsUnderWayAreAppliedAfterItsOutcome) {
   for (const Operation& operation : world.pipeline.TakeOperations(64, world.now)) {
     EXPECT_NE(operation.flow, first[0].flow) << "a second operation of one flow was issued";
   }
-  world.pipeline.OnOutcome({Operation::Kind::kAdd, first[0].flow, std::nullopt, world.now}, world.now);
+  world.pipeline.OnOutcome({Operation::Kind::kAdd, first[0].flow, std::nullopt, {.issued = world.now}}, world.now);
   const auto next = world.pipeline.TakeOperations(64, world.now);
   ASSERT_EQ(next.size(), 1u);
   EXPECT_EQ(next[0].kind, Operation::Kind::kRemove);
@@ -191,7 +191,7 @@ TEST(Pipeline, AMissDuringTheRemovalBringsTheEntryBack) {
   world.Ask();
   for (const Operation& operation : removals) {
     world.hardware.erase(operation.flow);
-    world.pipeline.OnOutcome({Operation::Kind::kRemove, operation.flow, std::nullopt, world.now}, world.now);
+    world.pipeline.OnOutcome({Operation::Kind::kRemove, operation.flow, std::nullopt, {.issued = world.now}}, world.now);
   }
   world.Run();
   EXPECT_NE(world.Entry(World::kServer), nullptr);
@@ -319,7 +319,7 @@ TEST(Pipeline, APortThatGoesIsForgottenWithoutOperationsAndItsLateOutcomesAreIgn
   EXPECT_TRUE(world.pipeline.TakeOperations(64, world.now).empty());
   EXPECT_EQ(world.pipeline.InFlight(World::kPod), operations.size());
   for (const Operation& operation : operations) {
-    world.pipeline.OnOutcome({operation.kind, operation.flow, std::nullopt, world.now}, world.now);
+    world.pipeline.OnOutcome({operation.kind, operation.flow, std::nullopt, {.issued = world.now}}, world.now);
   }
   EXPECT_EQ(world.pipeline.InFlight(World::kPod), 0u);
   EXPECT_TRUE(world.pipeline.settled());

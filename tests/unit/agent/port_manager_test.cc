@@ -122,7 +122,7 @@ class PortManagerTest : public testing::Test {
     for (const flow::Operation& operation : TakeOperations()) Acknowledge(operation);
   }
   void Acknowledge(const flow::Operation& operation) {
-    pipeline_.OnOutcome({operation.kind, operation.flow, std::nullopt, operation.issued}, now_);
+    pipeline_.OnOutcome({operation.kind, operation.flow, std::nullopt, operation.course}, now_);
   }
   std::vector<flow::Operation> TakeOperations() { return pipeline_.TakeOperations(64, now_); }
 

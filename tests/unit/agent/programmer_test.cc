@@ -21,7 +21,7 @@ netlink::Filter FilterOf(std::uint32_t handle) {
 }
 
 Job JobOf(Kind kind, std::uint32_t handle) {
-  return {kind, handle, FilterOf(handle), flow::TimePoint{} + std::chrono::seconds(handle)};
+  return {kind, handle, FilterOf(handle), {.issued = flow::TimePoint{} + std::chrono::seconds(handle)}};
 }
 
 class ProgrammerTest : public testing::Test {
@@ -57,7 +57,8 @@ TEST_F(ProgrammerTest, OutcomesNameTheirJobsInOrder) {
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     EXPECT_EQ(outcomes[i].kind, jobs[i].kind);
     EXPECT_EQ(outcomes[i].flow, jobs[i].flow);
-    EXPECT_EQ(outcomes[i].issued, jobs[i].issued);
+    EXPECT_EQ(outcomes[i].course.issued, jobs[i].course.issued);
+    EXPECT_LE(outcomes[i].course.begun, outcomes[i].course.granted);
     EXPECT_EQ(outcomes[i].error.has_value(), i == 1) << i;
   }
   EXPECT_EQ(outcomes[1].error,

@@ -219,7 +219,7 @@ class World {
   }
 
   Outcome Execute(const Operation& operation) {
-    Outcome outcome{operation.kind, operation.flow, std::nullopt, operation.issued};
+    Outcome outcome{operation.kind, operation.flow, std::nullopt, operation.course};
     if (operation.kind == Operation::Kind::kRemove && removal_refusal) {
       outcome.error = removal_refusal;
     } else if (operation.kind == Operation::Kind::kRemove) {

@@ -117,6 +117,15 @@ TEST(CommandLine, SocketComesFromTheOptionThenTheEnvironment) {
   EXPECT_EQ(Asks("status --socket /tmp/b", "/tmp/a").socket_path, "/tmp/b");
 }
 
+TEST(CommandLine, StatsTakesAnInterval) {
+  EXPECT_EQ(Asks("stats").interval.count(), 0);
+  EXPECT_EQ(Asks("stats -i 2").interval.count(), 2000);
+  EXPECT_EQ(Asks("stats --interval=500ms").interval.count(), 500);
+  EXPECT_EQ(Ends("stats -i often").text,
+            "dpuflowctl: --interval: expected 1ms to 600s, found often\nTry: dpuflowctl help\n");
+  EXPECT_EQ(Ends("status -i 1").code, kExitUsage);
+}
+
 TEST(CommandLine, SyncTakesTimesWithUnits) {
   const std::pair<const char*, int> kCases[] = {{"sync", 10000},
                                                 {"sync --timeout 5", 5000},

@@ -323,6 +323,67 @@ TEST(ShowStats, ZeroesAreLeftOutUnlessAsked) {
 )");
 }
 
+Json LatencyOf(std::int64_t fast, std::int64_t slow, std::int64_t endless, std::int64_t sum) {
+  Json samples = Json::array();
+  const auto add = [&](const char* name, Json labels, std::int64_t value) {
+    labels["stage"] = "total";
+    samples.push_back({{"name", name},
+                       {"labels", std::move(labels)},
+                       {"value", value},
+                       {"kind", "histogram"},
+                       {"help", "How long a flow takes."}});
+  };
+  add("dpuflow_flow_microseconds_bucket", {{"le", "100"}}, fast);
+  add("dpuflow_flow_microseconds_bucket", {{"le", "200"}}, fast + slow);
+  add("dpuflow_flow_microseconds_bucket", {{"le", "+Inf"}}, fast + slow + endless);
+  add("dpuflow_flow_microseconds_sum", Json::object(), sum);
+  add("dpuflow_flow_microseconds_count", Json::object(), fast + slow + endless);
+  return samples;
+}
+
+Json WithMore(Json samples, std::int64_t misses, std::int64_t depth) {
+  samples.push_back(
+      {{"name", "dpuflow_misses_total"}, {"labels", Json::object()}, {"value", misses}, {"kind", "counter"}});
+  samples.push_back(
+      {{"name", "dpuflow_queue_depth"}, {"labels", {{"queue", "kernel"}}}, {"value", depth}, {"kind", "gauge"}});
+  return samples;
+}
+
+TEST(ShowStats, AHistogramIsOneLine) {
+  const Json counters = LatencyOf(60, 35, 5, 9000);
+  ExpectFits("GetStats", {{"counters", counters}});
+  EXPECT_EQ(ShowStats(counters, {}),
+            "VALUE COUNTER\n"
+            "  100 dpuflow_flow_microseconds stage=total: p50 <= 100, p90 <= 200, p99 > 200, mean 90\n");
+  EXPECT_EQ(ShowStats(LatencyOf(0, 0, 0, 0), {}), "");
+  EXPECT_EQ(ShowStats(LatencyOf(0, 0, 0, 0), {.details = true}),
+            "VALUE COUNTER\n"
+            "    0 dpuflow_flow_microseconds stage=total\n"
+            "    # How long a flow takes.\n");
+}
+
+TEST(ShowRates, WhatHasMovedMeanwhile) {
+  const Json before = WithMore(LatencyOf(60, 35, 5, 9000), 1000, 7);
+  const Json after = WithMore(LatencyOf(60, 55, 5, 12000), 1030, 3);
+  EXPECT_EQ(ShowRates(before, after, std::chrono::seconds(2), {}),
+            "PER SECOND VALUE COUNTER\n"
+            "      10.0   120 dpuflow_flow_microseconds stage=total: p50 <= 200, p90 <= 200, p99 <= 200, mean 150\n"
+            "      15.0  1030 dpuflow_misses_total\n"
+            "               3 dpuflow_queue_depth queue=kernel\n");
+  const Json rates = WithRates(before, after, std::chrono::seconds(2));
+  ASSERT_EQ(rates.size(), after.size());
+  EXPECT_EQ(rates[5]["per_second"], 15.0);
+  EXPECT_EQ(rates[5]["value"], 1030);
+  EXPECT_FALSE(rates[6].contains("per_second")) << "a gauge has none";
+}
+
+TEST(ShowRates, WhatWasNotThereBeforeCountsFromZero) {
+  const Json after = WithMore(Json::array(), 30, 0);
+  EXPECT_EQ(ShowRates(Json::array(), after, std::chrono::seconds(1), {}),
+            "PER SECOND VALUE COUNTER\n"
+            "      30.0    30 dpuflow_misses_total\n");
+}
+
 TEST(ShowSync, SaysWhatWasWaitedFor) {
   const Json reply = {{"events_read", 12}, {"flows_resolved", 1}, {"operations_acknowledged", 0}, {"took_ms", 84}};
   ExpectFits("Sync", reply);
