@@ -123,7 +123,7 @@ class Traffic:
 
     def __init__(self, flows, idle_time):
         rate = max(1, 3 * flows / int(idle_time.removesuffix("s")))
-        self.command = world.sending(flows, "--count", "0", "--rate", str(rate))
+        self.command = world.sending(flows, "--count", "0", "--rate", str(rate), port=7001)
 
     def __enter__(self):
         self.sender = subprocess.Popen(self.command, stdout=subprocess.DEVNULL)

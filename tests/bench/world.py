@@ -42,9 +42,9 @@ def route(gateway):
 # ---- packets
 
 
-def sending(flows, *options, to=0, spread="address"):
+def sending(flows, *options, to=0, spread="address", port=7000):
     """The command that sends a packet to each of so many destinations in turn, or to as many ports of one."""
-    return ["nsenter", "--net=/run/netns/pod0", os.environ["LABTRAFFIC"], "send", "--from", f"{POD}:7000",
+    return ["nsenter", "--net=/run/netns/pod0", os.environ["LABTRAFFIC"], "send", "--from", f"{POD}:{port}",
             "--to", f"{destination(to)}:7000", "--flows", str(flows), "--spread", spread, "--no-end", *options]  # fmt: skip
 
 

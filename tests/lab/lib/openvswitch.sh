@@ -20,7 +20,7 @@ openvswitch_start() {
 # openvswitch_stop: nothing of it is left.
 openvswitch_stop() {
   local run=/run/openvswitch name pid
-  ovs-vsctl --timeout=30 del-br br0
+  ovs-vsctl --timeout=600 del-br br0 # and all its entries
   for name in ovs-vswitchd ovsdb-server; do
     pid=$(<"$run/$name.pid")
     kill "$pid"
