@@ -36,6 +36,16 @@ class Dpuflow:
     def sync(self):
         self.daemon.api.sync()
 
+    def stages(self):
+        """Of a new flow's way into hardware: milliseconds spent in each stage until now, and how many flows there were."""
+        counters = self.daemon.api.call("GetStats")["counters"]
+        found = {}
+        for part in ("sum", "count"):
+            for counter in counters:
+                if counter["name"] == f"dpuflow_flow_microseconds_{part}":
+                    found.setdefault(counter["labels"]["stage"], []).append(counter["value"] / 1e3 if part == "sum" else counter["value"])
+        return found
+
     @staticmethod
     def move(_flows):
         """A route says where packets go."""

@@ -69,21 +69,26 @@ def quantiles(values):
             for name, share in (("p50_ms", 0.5), ("p90_ms", 0.9), ("p99_ms", 0.99))}  # fmt: skip
 
 
-def delays(flows, rate):
-    """From a flow's first packet, which misses, to its entry."""
+def delays(contender, flows, rate):
+    """From a flow's first packet, which misses, to its entry; and what of that our own stages take, by themselves."""
+    ours = contender.name == "dpuflow"
+    before = contender.stages() if ours else {}
     trace = Trace("miss", "insert").start()
     send(flows, rate)
     when_quiet(world.rules)
     events = trace.stop()
     missed, inserted = flows_of(events, "miss"), flows_of(events, "insert")
     found = [inserted[flow][0] - missed[flow][0] for flow in range(flows) if flow in inserted and flow in missed]
-    return quantiles(found) | {"flows": len(found)}
+    stages = {}
+    for stage, (milliseconds, count) in (contender.stages() if ours else {}).items():
+        stages[f"{stage}_ms"] = (milliseconds - before[stage][0]) / max(1, count - before[stage][1])
+    return quantiles(found) | stages | {"flows": len(found)}
 
 
 @measure((500,), ("dpuflow", "Open vSwitch"))
-def first_packet(_contender, flows):
+def first_packet(contender, flows):
     """At a low rate."""
-    return delays(flows, 50)
+    return delays(contender, flows, 50)
 
 
 @measure((2000,), ("dpuflow", "Open vSwitch"))
@@ -94,7 +99,7 @@ def first_packet_busy(contender, flows):
     rate = flows / (max(inserted.values()) - began)
     contender.forget()
     when_quiet(world.rules)
-    return delays(flows, rate / 2) | {"rate": rate / 2}
+    return delays(contender, flows, rate / 2) | {"rate": rate / 2}
 
 
 @measure((1, 1000, 10_000, 50_000), ("dpuflow", "Open vSwitch", "tc -batch"))

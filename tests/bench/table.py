@@ -6,6 +6,8 @@ import json
 import statistics
 import sys
 
+STAGES = ("report", "resolve", "queue", "program", "acknowledge")  # dpuflowctl(8), stats
+
 # What a row shows: the measure, one of its values, the unit, and what is to be reached beside whom.
 ROWS = [
     ("insertion", "rate", "new flows/s", [("tc -batch", ">=", 0.9), ("Open vSwitch", ">=", 4)]),
@@ -15,6 +17,7 @@ ROWS = [
     ("first_packet", "p50_ms", "ms from miss to entry, p50", [("Open vSwitch", "<=", 0.4)]),
     ("first_packet", "p90_ms", "ms, p90", []),
     ("first_packet", "p99_ms", "ms, p99", [("Open vSwitch", "<=", 0.3)]),
+    *[("first_packet", f"{stage}_ms", f"ms of that on average: {stage}", []) for stage in STAGES],
     ("first_packet_busy", "p50_ms", "ms from miss to entry, p50", [("Open vSwitch", "<=", 0.4)]),
     ("first_packet_busy", "p90_ms", "ms, p90", []),
     ("first_packet_busy", "p99_ms", "ms, p99", [("Open vSwitch", "<=", 0.3)]),
