@@ -92,7 +92,8 @@ Agent::Agent(const Config& config, EventLoop& loop, Classifier classifier, Notif
       pipeline_(LimitsOf(config), SomeFlowId()),
       latencies_(metrics_),
       sweeps_(SweepPace(config.poll_period, std::min<flow::Duration>(config.idle_time / 6, kLongestPoll)), pipeline_,
-              metrics_) {}
+              metrics_),
+      walks_(pipeline_.flows()) {}
 
 Agent::~Agent() {
   kernel_events_.Close();  // a thread that waits for room in a queue must not be waited for
@@ -135,8 +136,8 @@ Result<void> Agent::Connect() {
       offload::TcBackend::Start(options, [this](offload::Report report) { (void)reports_.Push(std::move(report)); });
   if (!backend) return tl::make_unexpected(backend.error());
   backend_ = std::move(*backend);
-  ports_.reset(
-      new PortManager(*backend_, pipeline_, *this, config_.sources));  // here, where PortListener is accessible
+  ports_.reset(new PortManager(*backend_, pipeline_, *this, config_.sources,
+                               config_.ingress_mtu));  // here, where PortListener is accessible
   const AuditSettings audit{config_.audit ? config_.audit_period : milliseconds(0), config_.audit_cpu_percent};
   auditor_.reset(new Auditor(audit, pipeline_, *backend_, *this, metrics_));
 
@@ -147,12 +148,12 @@ Result<void> Agent::Connect() {
   };
   const auto woken = [this](std::uint32_t) {
     wake_.Consume();
-    Schedule();
+    Advance();
   };
-  const auto scheduled = [this](std::uint32_t) { Schedule(); };
+  const auto missed = [this](std::uint32_t) { Advance(); };
   for (Result<void> added : {
            add(wake_source_, loop_.AddIo(wake_.fd(), woken)),
-           add(ring_source_, loop_.AddIo(classifier_->ring_fd(), scheduled)),
+           add(ring_source_, loop_.AddIo(classifier_->ring_fd(), missed)),
            add(tick_, loop_.AddTimer(std::chrono::seconds(1), [this](TimePoint now) { OnTick(now); })),
            add(poll_, loop_.AddTimer(config_.poll_period, [this](TimePoint now) { OnPoll(now); })),
            add(advance_, loop_.AddDefer([this] { Advance(); })),
@@ -179,10 +180,11 @@ void Agent::Stop(std::function<void(bool clean)> stopped) {
 
 void Agent::Advance() {
   const TimePoint now = flow::Clock::now();
-  ReadKernelEvents();
-  ReadReports();
-  ReadMisses();
+  ReadKernelEvents(now);
+  ReadReports(now);
+  ReadMisses(now);
   sweeps_.JudgeSome(kJudgedPerTurn);
+  walks_.Advance(kTickedPerTurn);
   if (ticking_) ticking_ = !pipeline_.OnTick(now, kTickedPerTurn);
   if (ports_changed_) UpdatePorts(now);
   ResolveSome(now);
@@ -190,22 +192,29 @@ void Agent::Advance() {
   TellSources();
   TellUses(now);
   KeepBuckets();
-  IssueOperations(now);
+  IssueOperations();
   ports_->Advance(now);
   CheckReady();
   AnswerSyncs(now);
   if (ports_->done() && stopped_callback_) std::exchange(stopped_callback_, nullptr)(!left_something_);
   const bool work_left = pipeline_.questions_waiting() > 0 || (pipeline_.operations_waiting() > 0 && unsent_.empty()) ||
                          kernel_events_.size() > 0 || reports_.size() > 0 || !bucket_keeper_.empty() ||
-                         sweeps_.judging() || ticking_;
+                         sweeps_.judging() || !walks_.empty() || ticking_;
   if (work_left) Schedule();
 }
 
-void Agent::ReadKernelEvents() {
-  const TimePoint now = flow::Clock::now();
+void Agent::ReadKernelEvents(TimePoint now) {
   for (std::vector<kernel::KernelEvent>& batch : kernel_events_.TryPopBatch(kKernelBatches)) {
     differences_.clear();
-    for (kernel::KernelEvent& event : batch) Apply(std::move(event), now);
+    for (kernel::KernelEvent& event : batch) {
+      counters_->kernel_events.Add();
+      const auto* change = std::get_if<flow::Change>(&event);  // most of them, and there may be a million
+      if (change != nullptr) {
+        Apply(*change, now);
+      } else {
+        Apply(std::move(event), now);
+      }
+    }
   }
   // Once for all events of the turn: each of these looks through the flows, and a burst of addresses is thousands.
   if (std::exchange(martians_changed_, false)) ports_->OnMartians(now);
@@ -218,7 +227,6 @@ void Agent::ReadKernelEvents() {
 }
 
 void Agent::Apply(kernel::KernelEvent event, TimePoint now) {
-  counters_->kernel_events.Add();
   ApplyRemark(event, now);
   const bool links_read = tables_.links_read;
   kernel::News news = tables_.Apply(std::move(event), now);
@@ -232,12 +240,14 @@ void Agent::Apply(kernel::KernelEvent event, TimePoint now) {
   martians_changed_ |= news.martians;
   rules_changed_ |= news.rules;
   forward_path_changed_ |= news.forward_path;
-  for (const flow::Change& change : news.changes) {
-    if (std::holds_alternative<flow::EverythingChanged>(change)) {
-      everything_changed_ = true;
-    } else {
-      pipeline_.OnChange(change, now);
-    }
+  for (const flow::Change& change : news.changes) Apply(change, now);
+}
+
+void Agent::Apply(const flow::Change& change, TimePoint now) {
+  if (std::holds_alternative<flow::EverythingChanged>(change)) {
+    everything_changed_ = true;
+  } else {
+    pipeline_.OnChange(change, now);
   }
 }
 
@@ -259,8 +269,7 @@ void Agent::ApplyRemark(const kernel::KernelEvent& event, TimePoint now) {
   }
 }
 
-void Agent::ReadReports() {
-  const TimePoint now = flow::Clock::now();
+void Agent::ReadReports(TimePoint now) {
   for (offload::Report& report : reports_.TryPopBatch(kReportsPerTurn)) Apply(std::move(report), now);
 }
 
@@ -304,8 +313,7 @@ void Agent::Apply(offload::Report report, TimePoint now) {
   }
 }
 
-void Agent::ReadMisses() {
-  const TimePoint now = flow::Clock::now();
+void Agent::ReadMisses(TimePoint now) {
   std::chrono::nanoseconds last{};
   const auto take = [&](const MissEvent& event) {
     last = event.time;
@@ -361,7 +369,7 @@ void Agent::ResolveSome(TimePoint now) {
 }
 
 std::vector<flow::Answer> Agent::Ask(std::span<const flow::Question> questions) {
-  const kernel::DecisionPorts ports = ports_->ForDecisions(config_.ingress_mtu);
+  const kernel::DecisionPorts& ports = ports_->ForDecisions();
   return resolver_->Resolve(questions, Context(ports));
 }
 
@@ -395,13 +403,15 @@ void Agent::KeepBuckets() {
     if (auto question = pipeline_.AuditQuestion(id)) questions.push_back(std::move(*question));
   }
   if (questions.empty()) return;
-  const kernel::DecisionPorts ports = ports_->ForDecisions(config_.ingress_mtu);
+  const kernel::DecisionPorts& ports = ports_->ForDecisions();
   resolver_->LookUp(questions, Context(ports));
   counters_->bucket_lookups.Add(questions.size());
 }
 
-void Agent::IssueOperations(TimePoint now) {
-  if (unsent_.empty()) unsent_ = pipeline_.TakeOperations(kOperationsPerTurn, now);
+void Agent::IssueOperations() {
+  if (unsent_.empty() && pipeline_.operations_waiting() > 0) {
+    unsent_ = pipeline_.TakeOperations(kOperationsPerTurn, flow::Clock::now());  // asking the kernel has taken a while
+  }
   if (!unsent_.empty()) backend_->Submit(unsent_);  // what is left is tried again when an outcome has made room
 }
 
@@ -546,6 +556,11 @@ std::vector<QueueDepth> Agent::Queues() const {
   return queues;
 }
 
+void Agent::Walk(FlowWalk walk) {
+  walks_.Add(std::move(walk));
+  Schedule();
+}
+
 std::size_t Agent::Flush(const std::function<bool(const flow::Flow&)>& selected) {
   const std::size_t count = pipeline_.Flush(selected);
   Schedule();
@@ -567,7 +582,7 @@ std::optional<std::vector<std::string>> Agent::SetOffload(bool on, const std::op
 }
 
 Explanation Agent::Explain(const PacketQuestion& question) const {
-  const kernel::DecisionPorts ports = ports_->ForDecisions(config_.ingress_mtu);
+  const kernel::DecisionPorts& ports = ports_->ForDecisions();
   const kernel::DecisionContext decision = Context(ports);
   const ExplainContext context{ports_->slots().at(question.packet.port), pipeline_, decision, classifier_->settings(),
                                config_.respect_netfilter};

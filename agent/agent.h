@@ -28,6 +28,7 @@
 #include "agent/daemon/notifier.h"
 #include "agent/explain.h"
 #include "agent/flow/pipeline.h"
+#include "agent/flow_walks.h"
 #include "agent/keep_alive.h"
 #include "agent/kernel/bucket_keeper.h"
 #include "agent/kernel/resolver.h"
@@ -69,6 +70,8 @@ class Agent final : private PortListener, private AuditHost {
   // Calls `done` when all that happened before this call has reached the hardware, or after `timeout`.
   void Sync(std::chrono::milliseconds timeout, std::function<void(const SyncReport&)> done);
   std::size_t Flush(const std::function<bool(const flow::Flow&)>& selected);
+  // Looks at all flows, in some turns of the loop.
+  void Walk(FlowWalk walk);
   // Looks at everything in hardware at once, and mends what differs.
   void Verify(Auditor::Done done);
   // At the port of this name, or at all. The ports concerned; nothing: there is none of this name.
@@ -113,9 +116,9 @@ class Agent final : private PortListener, private AuditHost {
   Result<void> Connect();
 
   // Each reads what has come, bounded, and leaves the rest for the next turn.
-  void ReadKernelEvents();
-  void ReadReports();
-  void ReadMisses();
+  void ReadKernelEvents(TimePoint now);
+  void ReadReports(TimePoint now);
+  void ReadMisses(TimePoint now);
   void OnTick(TimePoint now);
   void OnPoll(TimePoint now);
   // Moves everything on as far as it goes now: questions asked, operations issued, ports released, syncs answered.
@@ -123,6 +126,7 @@ class Agent final : private PortListener, private AuditHost {
   void Schedule() { advance_.Enable(); }
 
   void Apply(kernel::KernelEvent event, TimePoint now);
+  void Apply(const flow::Change& change, TimePoint now);
   void ApplyRemark(const kernel::KernelEvent& event, TimePoint now);
   void Apply(offload::Report report, TimePoint now);
   void UpdatePorts(TimePoint now);
@@ -131,7 +135,7 @@ class Agent final : private PortListener, private AuditHost {
   void TellUses(TimePoint now);
   void KeepBuckets();
   void ResolveSome(TimePoint now);
-  void IssueOperations(TimePoint now);
+  void IssueOperations();
   void AnswerSyncs(TimePoint now);
   void AddSync(std::chrono::milliseconds timeout, std::function<void(const SyncReport&)> done, bool by_user);
   void CheckReady();
@@ -169,6 +173,7 @@ class Agent final : private PortListener, private AuditHost {
   flow::Pipeline pipeline_;
   Latencies latencies_;
   Sweeps sweeps_;
+  FlowWalks walks_;
   kernel::Tables tables_;
   kernel::BucketKeeper bucket_keeper_;
   std::optional<kernel::Switch> switch_;

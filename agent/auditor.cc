@@ -17,7 +17,8 @@ namespace {
 using offload::Flaw;
 using std::chrono::nanoseconds;
 
-constexpr std::size_t kFlowsPerStep = 256;
+constexpr std::size_t kFlowsPerStep = 256;      // that the kernel is asked about
+constexpr std::size_t kExpectedPerStep = 2048;  // entries put together for the backend
 constexpr int kStepsPerTick = 64;
 constexpr std::size_t kDifferencesTold = 1000;  // in one report; all are counted
 
@@ -61,7 +62,8 @@ Auditor::Token Auditor::Begin(bool everything, TimePoint now, Done done) {
   run.done = std::move(done);
   for (const std::uint32_t port : host_.PortsToAudit()) {
     run.ports.push_back(port);
-    for (const flow::FlowId id : pipeline_.Standing(port)) run.flows.push_back(id);
+    const std::vector<flow::FlowId> flows = pipeline_.flows().OnPort(port);
+    run.flows.insert(run.flows.end(), flows.begin(), flows.end());
   }
   runs_.emplace(++last_token_, std::move(run));
   return last_token_;
@@ -74,7 +76,8 @@ void Auditor::Verify(Done done) {
 
 std::size_t Auditor::StepsLeft(const Run& run) const {
   return (run.tables == Run::Tables::kKnown ? 0 : 1) + run.ports.size() +
-         (run.flows.size() + kFlowsPerStep - 1) / kFlowsPerStep;
+         (run.flows.size() + kFlowsPerStep - 1) / kFlowsPerStep +
+         (run.flows.size() + kExpectedPerStep - 1) / kExpectedPerStep;
 }
 
 void Auditor::OnTick(TimePoint now) {
@@ -110,7 +113,7 @@ void Auditor::Advance(TimePoint now) {
     FinishIfDone(token, now);
     const auto run = runs_.find(token);
     const bool more = run != runs_.end() && run->second.tables == Run::Tables::kKnown && !run->second.waiting &&
-                      (!run->second.flows.empty() || !run->second.reading);
+                      (!run->second.flows.empty() || !run->second.reading || run->second.expectation);
     if (more) host_.AuditGoesOn();
   }
 }
@@ -121,8 +124,10 @@ nanoseconds Auditor::Step(Token token) {
   if (run.tables != Run::Tables::kKnown) {
     if (run.tables == Run::Tables::kToBeRead) host_.ReadTables(token);
     run.tables = Run::Tables::kAsked;
+  } else if (run.expectation) {
+    Expect(token, run);
   } else if (!run.ports.empty() && !run.reading) {
-    ReadBack(token, run);
+    BeginReadBack(run);
   } else if (!run.flows.empty()) {
     AskSome(run);
   } else if (!run.suspects.empty() && !run.waiting) {
@@ -165,19 +170,28 @@ void Auditor::OnTables(const AuditedTables& tables, TimePoint now) {
 
 // ---- hardware against what it should hold ---------------------------------------------------------------------------
 
-void Auditor::ReadBack(Token token, Run& run) {
+void Auditor::BeginReadBack(Run& run) {
   const std::uint32_t port = run.ports.front();
   run.ports.pop_front();
   // One that has left since the run began is released, and what is missing there must not come back.
   const std::vector<std::uint32_t> in_service = host_.PortsToAudit();
   if (std::ranges::find(in_service, port) == in_service.end()) return;
   run.reading = host_.Now();
-  std::vector<offload::Expected> expected;
-  for (const flow::FlowId id : pipeline_.Standing(port)) {
-    const flow::Flow* flow = pipeline_.flows().Find(id);
-    expected.push_back({id, *flow->installed, flow->section});
+  run.expectation = {port, pipeline_.flows().OnPort(port), {}};
+  run.expectation->entries.reserve(run.expectation->flows.size());
+}
+
+// What has changed since the reading began is not judged by it, so it does not matter when each entry was looked at.
+void Auditor::Expect(Token token, Run& run) {
+  Run::Expectation& expectation = *run.expectation;
+  for (std::size_t i = 0; i < kExpectedPerStep && !expectation.flows.empty(); ++i) {
+    const flow::Flow* flow = pipeline_.FindStanding(expectation.flows.back());
+    expectation.flows.pop_back();
+    if (flow != nullptr) expectation.entries.push_back({flow->id, *flow->installed, flow->section});
   }
-  backend_.Audit(token, port, std::move(expected));
+  if (!expectation.flows.empty()) return;
+  backend_.Audit(token, expectation.port, std::move(expectation.entries));
+  run.expectation.reset();
 }
 
 void Auditor::OnAudited(offload::Audited report, TimePoint now) {

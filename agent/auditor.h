@@ -118,7 +118,13 @@ class Auditor {
     std::deque<flow::FlowId> flows;     // to be asked about
     std::vector<flow::FlowId> suspects;
     std::optional<TimePoint> reading;  // since when a port is being read back
-    bool waiting = false;              // to be in step
+    struct Expectation {               // of what is to be found there, put together in slices
+      std::uint32_t port = 0;
+      std::vector<flow::FlowId> flows;  // still to be looked at
+      std::vector<offload::Expected> entries;
+    };
+    std::optional<Expectation> expectation;  // until the backend has it
+    bool waiting = false;                    // to be in step
     TimePoint began;
     AuditReport report;
     Done done;
@@ -128,7 +134,8 @@ class Auditor {
   Token Begin(bool everything, TimePoint now, Done done);
   // The tables or a port requested, or some flows asked about, or suspects followed up. The processor time that it took here.
   std::chrono::nanoseconds Step(Token token);
-  void ReadBack(Token token, Run& run);
+  void BeginReadBack(Run& run);
+  void Expect(Token token, Run& run);
   void AskSome(Run& run);
   void FollowUp(Token token, Run& run);
   void Confirm(Token token, bool in_step);

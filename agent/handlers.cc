@@ -35,13 +35,22 @@ std::string KernelRelease() {
   return names.release;
 }
 
-Json FlowCounts(const flow::FlowTable& flows) {
-  std::map<std::pair<flow::Table, flow::State>, std::int64_t> counts;
-  for (const auto& [id, flow] : flows.all()) ++counts[{flow.match.table, flow.state()}];
+// Counts all flows, and then calls `done`.
+void Count(Agent& agent, std::function<void(const FlowCounts&)> done) {
+  auto counts = std::make_shared<FlowCounts>();
+  agent.Walk({[counts] { *counts = {}; }, [counts](const Flow& flow) { counts->Add(flow); },
+              [counts, done = std::move(done)] { done(*counts); }});
+}
+
+Json FlowCountsView(const FlowCounts& counts) {
   Json view = Json::array();
-  for (const auto& [key, count] : counts) {
-    view.push_back(
-        {{"table", std::string(ToString(key.first))}, {"state", std::string(ToString(key.second))}, {"count", count}});
+  for (std::size_t table = 0; table < counts.states.size(); ++table) {
+    for (std::size_t state = 0; state < counts.states[table].size(); ++state) {
+      if (counts.states[table][state] == 0) continue;
+      view.push_back({{"table", std::string(ToString(static_cast<flow::Table>(table)))},
+                      {"state", std::string(ToString(static_cast<flow::State>(state)))},
+                      {"count", counts.states[table][state]}});
+    }
   }
   return view;
 }
@@ -85,7 +94,7 @@ bool HasChains(const PortManager& ports, const netlink::DevlinkHandle& eswitch) 
   });
 }
 
-Json StatusView(const Agent& agent) {
+Json StatusView(const Agent& agent, const FlowCounts& counts) {
   std::array<std::int64_t, 4> ports{};
   for (const auto& [ifindex, slot] : agent.ports().slots()) ++ports[static_cast<std::size_t>(slot.state)];
   const auto in_state = [&](PortSlot::State state) { return ports[static_cast<std::size_t>(state)]; };
@@ -108,7 +117,7 @@ Json StatusView(const Agent& agent) {
   view["ports_ready"] = in_state(PortSlot::State::kReady);
   view["ports_preparing"] = in_state(PortSlot::State::kPreparing) + in_state(PortSlot::State::kReleasing);
   view["ports_refused"] = in_state(PortSlot::State::kRefused);
-  view["flows"] = FlowCounts(agent.pipeline().flows());
+  view["flows"] = FlowCountsView(counts);
   view["queues"] = QueuesView(agent);
   view["events"] = {{"miss", agent.pipeline().counters().misses}, {"kernel", agent.kernel_events()}};
   if (agent.last_resync()) view["last_resync_ms"] = MillisecondsSince(*agent.last_resync());
@@ -118,11 +127,9 @@ Json StatusView(const Agent& agent) {
   return view;
 }
 
-Json PortsView(const Agent& agent) {
+Json PortsView(const Agent& agent, const FlowCounts& counts) {
   std::map<std::uint32_t, PortNumbers> numbers;
-  for (const auto& [id, flow] : agent.pipeline().flows().all()) {
-    if (flow.installed) ++numbers[flow.match.port].entries[static_cast<std::size_t>(flow.match.table)];
-  }
+  for (const auto& [ifindex, entries] : counts.entries) numbers[ifindex].entries = entries;
   for (const auto& [ifindex, misses] : agent.pipeline().counters().misses_by_port) numbers[ifindex].misses = misses;
   Json ports = Json::array();
   for (const auto& [ifindex, slot] : agent.ports().slots())
@@ -135,19 +142,28 @@ NameOf Names(const Agent& agent) {
 }
 
 // One flow per reply, in order of id. The ids are fixed at the start; flows that have gone since are passed over.
-void ListFlows(const Agent& agent, const FlowFilter& filter, Call call) {
-  std::vector<flow::FlowId> ids;
-  for (const auto& [id, flow] : agent.pipeline().flows().all()) {
-    if (filter.Matches(flow, Names(agent))) ids.push_back(id);
-  }
-  std::ranges::sort(ids);
-  call.Stream([&agent, ids = std::move(ids), next = std::size_t{0}]() mutable -> std::optional<Json> {
-    while (next < ids.size()) {
-      const Flow* flow = agent.pipeline().flows().Find(ids[next++]);
-      if (flow != nullptr) return Json{{"flow", FlowView(*flow, Names(agent), flow::Clock::now())}};
-    }
-    return std::nullopt;
-  });
+void ListFlows(Agent& agent, FlowFilter filter, Call call) {
+  struct List {
+    FlowFilter filter;
+    NameOf name_of;
+    Call call;
+    std::vector<flow::FlowId> ids{};
+  };
+  auto list = std::make_shared<List>(List{std::move(filter), Names(agent), std::move(call)});
+  const auto each = [list](const Flow& flow) {
+    if (list->filter.Matches(flow, list->name_of)) list->ids.push_back(flow.id);
+  };
+  const auto done = [list, &agent] {
+    std::ranges::sort(list->ids);
+    list->call.Stream([&agent, list, next = std::size_t{0}]() mutable -> std::optional<Json> {
+      while (next < list->ids.size()) {
+        const Flow* flow = agent.pipeline().flows().Find(list->ids[next++]);
+        if (flow != nullptr) return Json{{"flow", FlowView(*flow, list->name_of, flow::Clock::now())}};
+      }
+      return std::nullopt;
+    });
+  };
+  agent.Walk({[list] { list->ids.clear(); }, each, done});
 }
 
 void Sync(Agent& agent, const Json& parameters, Call call) {
@@ -192,12 +208,20 @@ void RegisterHandlers(api::Service& service, Agent& agent) {
   const auto method = [&service](const char* name, api::Handler handler) {
     service.Register(fmt::format("io.dpuflow.Agent.{}", name), std::move(handler));
   };
-  method("GetStatus", [&agent](const Json&, Call call) { call.Reply(StatusView(agent)); });
-  method("ListPorts", [&agent](const Json&, Call call) { call.Reply({{"ports", PortsView(agent)}}); });
+  method("GetStatus", [&agent](const Json&, Call call) {
+    Count(agent, [&agent, waiting = std::make_shared<Call>(std::move(call))](const FlowCounts& counts) {
+      waiting->Reply(StatusView(agent, counts));
+    });
+  });
+  method("ListPorts", [&agent](const Json&, Call call) {
+    Count(agent, [&agent, waiting = std::make_shared<Call>(std::move(call))](const FlowCounts& counts) {
+      waiting->Reply({{"ports", PortsView(agent, counts)}});
+    });
+  });
   method("ListFlows", [&agent](const Json& parameters, Call call) {
-    const auto filter = ParseFlowFilter(parameters);
+    auto filter = ParseFlowFilter(parameters);
     if (!filter) return call.InvalidParameter(filter.error());
-    ListFlows(agent, *filter, std::move(call));
+    ListFlows(agent, std::move(*filter), std::move(call));
   });
   method("GetFlow", [&agent](const Json& parameters, Call call) {
     const auto id = parameters["id"].get<std::int64_t>();
@@ -229,9 +253,11 @@ void RegisterHandlers(api::Service& service, Agent& agent) {
   method("Sync", [&agent](const Json& parameters, Call call) { Sync(agent, parameters, std::move(call)); });
   method("Verify", [&agent](const Json&, Call call) { Verify(agent, std::move(call)); });
   method("GetStats", [&agent](const Json&, Call call) {
-    Json counters = Json::array();
-    for (const metrics::Sample& sample : CollectStats(agent)) counters.push_back(SampleView(sample));
-    call.Reply({{"counters", std::move(counters)}});
+    Count(agent, [&agent, waiting = std::make_shared<Call>(std::move(call))](const FlowCounts& counts) {
+      Json counters = Json::array();
+      for (const metrics::Sample& sample : CollectStats(agent, counts)) counters.push_back(SampleView(sample));
+      waiting->Reply({{"counters", std::move(counters)}});
+    });
   });
 }
 

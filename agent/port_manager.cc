@@ -21,6 +21,7 @@ kernel::PortKind KindOf(const PortSlot& slot) { return {slot.info.devlink.handle
 
 void PortManager::Prepare(PortSlot& slot) {
   slot.state = PortSlot::State::kPreparing;
+  decisions_.reset();
   backend_.Prepare(slot.info.link.ifindex, slot.info.link.name, PeerOf(slot));
 }
 
@@ -42,6 +43,7 @@ std::uint32_t PortManager::PeerOf(const PortSlot& slot) const {
 // Out of service: the flows are forgotten at once; what is in hardware goes when nothing is under way any more.
 void PortManager::Leave(std::uint32_t ifindex, PortSlot& slot) {
   const auto before = std::exchange(slot.state, PortSlot::State::kReleasing);
+  decisions_.reset();
   standing_.erase(ifindex);
   if (before == PortSlot::State::kReady) {
     listener_.PortLeft(slot);
@@ -54,6 +56,7 @@ bool PortManager::Update(std::map<std::uint32_t, kernel::SwitchPort> found, kern
                          flow::TimePoint now) {
   if (closing_) return false;
   const kernel::Topology before = std::exchange(topology_, std::move(topology));
+  decisions_.reset();
   bool uplink_changed = false;        // its MTU is part of what every other port may send
   std::vector<PortSlot*> to_prepare;  // when all ports are known: each is tried with another one
   for (auto& [ifindex, slot] : slots_) {
@@ -118,6 +121,7 @@ void PortManager::OnPrepared(offload::PortPrepared report, flow::TimePoint now) 
     return;
   }
   const bool news = slot.refusal != report.refusal;
+  decisions_.reset();
   slot.state = PortSlot::State::kRefused;
   slot.refusal = report.refusal;
   slot.hint = report.hint;
@@ -126,6 +130,7 @@ void PortManager::OnPrepared(offload::PortPrepared report, flow::TimePoint now) 
 }
 
 void PortManager::TakePart(PortSlot& slot, flow::Form form, flow::TimePoint now) {
+  decisions_.reset();
   slot.state = PortSlot::State::kReady;
   slot.form = form;
   slot.refusal.clear();
@@ -168,6 +173,7 @@ void PortManager::TakeOver(flow::TimePoint now) {
 
 void PortManager::OnReleased(const offload::PortReleased& report, flow::TimePoint now) {
   leaving_.erase(report.port);
+  decisions_.reset();
   pipeline_.PortReleased(report.port);
   const auto found = slots_.find(report.port);
   if (found == slots_.end() || found->second.state != PortSlot::State::kReleasing) return;
@@ -270,6 +276,7 @@ Result<void> PortManager::SetOffload(std::uint32_t ifindex, bool on, flow::TimeP
   PortSlot& slot = found->second;
   if (slot.offload == on) return {};
   slot.offload = on;
+  decisions_.reset();
   if (slot.state != PortSlot::State::kReady) return {};
   TellPipeline(slot, now);
   listener_.PortSwitched(slot);
@@ -285,12 +292,14 @@ void PortManager::OnSysctls(const kernel::Sysctls& sysctls, flow::TimePoint now)
   if (sysctls == sysctls_) return;
   const bool concerns_flows = kernel::Differ(sysctls_, sysctls);
   sysctls_ = sysctls;
+  decisions_.reset();
   OnMartians(now);
   if (concerns_flows) pipeline_.OnChange(flow::EverythingChanged{}, now);
 }
 
 void PortManager::ReleaseAll(flow::TimePoint now) {
   closing_ = true;
+  decisions_.reset();
   for (auto it = slots_.begin(); it != slots_.end();) {
     if (it->second.state == PortSlot::State::kRefused) {
       it = slots_.erase(it);
@@ -316,14 +325,15 @@ std::set<std::string> PortManager::Names() const {
   return names;
 }
 
-kernel::DecisionPorts PortManager::ForDecisions(std::uint32_t ingress_mtu) const {
+const kernel::DecisionPorts& PortManager::ForDecisions() const {
+  if (decisions_) return *decisions_;
   std::uint32_t uplink_mtu = 0;
   for (const auto& [ifindex, slot] : slots_) {
     if (slot.info.role == kernel::PortRole::kUplink) uplink_mtu = std::max(uplink_mtu, slot.info.link.mtu);
   }
-  kernel::DecisionPorts ports;
+  kernel::DecisionPorts& ports = decisions_.emplace();
   for (const auto& [ifindex, slot] : slots_) {
-    const std::uint32_t largest = ingress_mtu != 0 ? ingress_mtu : std::max(uplink_mtu, slot.info.link.mtu);
+    const std::uint32_t largest = ingress_mtu_ != 0 ? ingress_mtu_ : std::max(uplink_mtu, slot.info.link.mtu);
     kernel::DecisionPort& port = ports[ifindex];
     port.name = slot.info.link.name;
     port.kind = KindOf(slot);

@@ -61,9 +61,15 @@ class PortListener {
 
 class PortManager {
  public:
-  // `sources`: those that may enter, of the ports that have a list.
-  PortManager(offload::Backend& backend, flow::Pipeline& pipeline, PortListener& listener, SourceLists sources = {})
-      : backend_(backend), pipeline_(pipeline), listener_(listener), sources_(std::move(sources)) {}
+  // `sources`: those that may enter, of the ports that have a list. `ingress_mtu`: bytes that can enter at any port; 0: the
+  // larger of its own and the uplinks' MTU.
+  PortManager(offload::Backend& backend, flow::Pipeline& pipeline, PortListener& listener, SourceLists sources = {},
+              std::uint32_t ingress_mtu = 0)
+      : backend_(backend),
+        pipeline_(pipeline),
+        listener_(listener),
+        sources_(std::move(sources)),
+        ingress_mtu_(ingress_mtu) {}
 
   // What devlink and rtnetlink say now: the ports, and the interfaces of routing on them. Ports that came are prepared,
   // ports that went are forgotten. Returns whether an interface came, went or changed.
@@ -98,8 +104,8 @@ class PortManager {
   // Of ports and of the interfaces on them, each once.
   [[nodiscard]] std::set<std::string> Names() const;
   [[nodiscard]] const kernel::Sysctls& sysctls() const { return sysctls_; }
-  // The ports as decisions see them. `ingress_mtu` in bytes; 0: the larger of the port's and the uplinks' MTU.
-  [[nodiscard]] kernel::DecisionPorts ForDecisions(std::uint32_t ingress_mtu) const;
+  // The ports as decisions see them; valid until a port changes.
+  [[nodiscard]] const kernel::DecisionPorts& ForDecisions() const;
 
  private:
   void Prepare(PortSlot& slot);
@@ -121,6 +127,7 @@ class PortManager {
   kernel::Topology topology_;
   kernel::Reach reach_;
   const SourceLists sources_;
+  const std::uint32_t ingress_mtu_;
   std::map<std::uint32_t, offload::PortPrepared> standing_;  // reports of ports with entries of an earlier run
   struct Leaving {
     bool requested = false;      // its release
@@ -128,7 +135,8 @@ class PortManager {
   };
   std::map<std::uint32_t, Leaving> leaving_;  // ports taken out of service
   kernel::Sysctls sysctls_;
-  bool offload_ = true;  // of ports that come
+  mutable std::optional<kernel::DecisionPorts> decisions_;  // of ForDecisions; whatever changes a port drops it
+  bool offload_ = true;                                     // of ports that come
   bool closing_ = false;
 };
 

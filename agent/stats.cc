@@ -2,7 +2,6 @@
 #include "agent/stats.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <utility>
 
@@ -70,16 +69,13 @@ void CollectPipeline(const flow::Pipeline& pipeline, Collector& into) {
   into.Gauge("dpuflow_operations_in_flight", {}, pipeline.in_flight(), "Operations under way.");
 }
 
-void CollectFlows(const flow::FlowTable& flows, Collector& into) {
-  std::array<std::uint64_t, flow::kTables> offloaded{};
-  for (const auto& [id, flow] : flows.all()) {
-    if (flow.installed) ++offloaded[static_cast<std::size_t>(flow.match.table)];
-  }
+void CollectFlows(const FlowCounts& flows, Collector& into) {
+  const FlowCounts::ByTable entries = flows.Entries();
   for (std::size_t i = 0; i < flow::kTables; ++i) {
     const std::string table(ToString(static_cast<flow::Table>(i)));
-    into.Gauge("dpuflow_entries", {{"table", table}}, offloaded[i], "Entries in hardware.");
+    into.Gauge("dpuflow_entries", {{"table", table}}, entries[i], "Entries in hardware.");
   }
-  into.Gauge("dpuflow_flows", {}, flows.size(), "Flows known, in hardware or not.");
+  into.Gauge("dpuflow_flows", {}, flows.all, "Flows known, in hardware or not.");
 }
 
 void CollectClassifier(const Classifier& classifier, Collector& into) {
@@ -121,11 +117,11 @@ void CollectSamples(const Agent& agent, Collector& into) {
 
 }  // namespace
 
-std::vector<Sample> CollectStats(const Agent& agent) {
+std::vector<Sample> CollectStats(const Agent& agent, const FlowCounts& flows) {
   std::vector<Sample> samples = agent.metrics().Collect();
   Collector into(samples);
   CollectPipeline(agent.pipeline(), into);
-  CollectFlows(agent.pipeline().flows(), into);
+  CollectFlows(flows, into);
   CollectClassifier(agent.classifier(), into);
   CollectQueues(agent, into);
   CollectSamples(agent, into);

@@ -8,9 +8,11 @@
 
 #include "agent/agent.h"
 #include "agent/daemon/metrics.h"
+#include "agent/flow_counts.h"
 
 namespace dpuflow {
 
-std::vector<metrics::Sample> CollectStats(const Agent& agent);
+// `flows`: how many there are now.
+std::vector<metrics::Sample> CollectStats(const Agent& agent, const FlowCounts& flows);
 
 }  // namespace dpuflow

@@ -6,8 +6,8 @@
 namespace dpuflow::flow {
 namespace {
 
-constexpr std::array<std::string_view, 6> kStateNames = {"resolving",   "waiting",   "software",
-                                                         "programming", "offloaded", "removing"};
+constexpr std::array<std::string_view, kStates> kStateNames = {"resolving",   "waiting",   "software",
+                                                               "programming", "offloaded", "removing"};
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 // A flow: what the misses of one key became. One flow is at most one entry of the hardware.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +20,7 @@ enum class State : std::uint8_t {
   kOffloaded,    // in_hw and acknowledged
   kRemoving,     // a removal is on its way
 };
+inline constexpr std::size_t kStates = static_cast<std::size_t>(State::kRemoving) + 1;
 
 struct Flow {
   FlowId id = 0;

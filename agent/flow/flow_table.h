@@ -44,7 +44,7 @@ class FlowTable {
   [[nodiscard]] const std::unordered_set<FlowId>& checked_sources() const { return checked_sources_; }
 
   // Gives at least `most` flows to `each`, if there are so many, and returns where to go on the next time: 0 at the end, which
-  // is where one begins. Flows that come meanwhile may be left out.
+  // is where one begins. Flows that come meanwhile may be left out; where places() has changed, any flow may, or be seen twice.
   template <typename Each>
   std::size_t GoThrough(std::size_t from, std::size_t most, const Each& each) const {
     std::size_t seen = 0;
@@ -53,6 +53,8 @@ class FlowTable {
     }
     return from < flows_.bucket_count() ? from : 0;
   }
+
+  [[nodiscard]] std::size_t places() const { return flows_.bucket_count(); }
 
   [[nodiscard]] std::size_t size() const { return flows_.size(); }
   [[nodiscard]] const std::unordered_map<FlowId, Flow>& all() const { return flows_; }

@@ -127,8 +127,8 @@ class Pipeline {
   // Judges at most so many flows of the port that was swept, and says how many; fewer: those were the last. One that was
   // programmed before the sweep and is not in it has vanished. Entries that stood still for the idle time are removed.
   std::size_t OnSweep(Sweep& sweep, std::size_t most);
-  // The audit (pipeline_audit.cc). What stands of a port's flows and can be compared: nothing is under way for them.
-  [[nodiscard]] std::vector<FlowId> Standing(std::uint32_t port) const;
+  // The audit (pipeline_audit.cc). The flow, if its entry stands and can be compared: nothing is under way for it. Else null.
+  [[nodiscard]] const Flow* FindStanding(FlowId id) const;
   // The question that the flow's entry answers; nothing where the kernel has no say in it (guards, L2 destinations).
   [[nodiscard]] std::optional<Question> AuditQuestion(FlowId id) const;
   // Whether the kernel's answer to it, if it were given now, would change the entry. False while one is on its way.
@@ -198,6 +198,7 @@ class Pipeline {
     Port port;
     std::size_t guards_missing = 0;  // guards wanted and not yet installed
     std::string guard_refusal;       // why a guard could not be installed: then nothing is offloaded here
+    bool checks_sources = false;     // in one of its lanes at least
   };
 
   void Want(Flow& flow, const Rule& rule, TimePoint now);  // the hardware should hold `rule`
@@ -260,6 +261,7 @@ class Pipeline {
   FlowTable table_;
   SourceTable sources_;
   std::unordered_map<std::uint32_t, PortState> ports_;
+  std::size_t checking_ = 0;  // ports that check sources
   Targets targets_;
   MovingStations moving_;
   Ledger ledger_;

@@ -19,17 +19,14 @@ bool Pipeline::IsStanding(const Flow& flow) {
          !flow.dirty && !flow.doubtful && !flow.leaving;
 }
 
-std::vector<FlowId> Pipeline::Standing(std::uint32_t port) const {
-  std::vector<FlowId> standing;
-  for (const FlowId id : table_.OnPort(port)) {
-    if (IsStanding(*table_.Find(id))) standing.push_back(id);
-  }
-  return standing;
+const Flow* Pipeline::FindStanding(FlowId id) const {
+  const Flow* flow = table_.Find(id);
+  return flow != nullptr && IsStanding(*flow) ? flow : nullptr;
 }
 
 std::optional<Question> Pipeline::AuditQuestion(FlowId id) const {
-  const Flow* flow = table_.Find(id);
-  if (flow == nullptr || !IsStanding(*flow)) return std::nullopt;
+  const Flow* flow = FindStanding(id);
+  if (flow == nullptr) return std::nullopt;
   const bool bridged = !flow->dependencies.stations.empty();
   const bool asked = IsRouted(flow->match) || bridged || (flow->match.table == Table::kL2Source && flow->match.source);
   if (!asked) return std::nullopt;
@@ -37,8 +34,8 @@ std::optional<Question> Pipeline::AuditQuestion(FlowId id) const {
 }
 
 bool Pipeline::Disagrees(const Answer& answer) const {
-  const Flow* flow = table_.Find(answer.question.flow);
-  if (flow == nullptr || !IsStanding(*flow) || flow->miss != answer.question.miss) return false;
+  const Flow* flow = FindStanding(answer.question.flow);
+  if (flow == nullptr || flow->miss != answer.question.miss) return false;
   if (RefusesSender(flow->match, answer)) return true;
   if (flow->match.table == Table::kL2Source) return false;
   if (answer.verdict != Answer::Verdict::kForward || answer.source == SourceVerdict::kInvalid) return true;

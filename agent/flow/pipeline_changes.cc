@@ -50,16 +50,13 @@ void Pipeline::RevokeSources(const Change& change) {
   const auto* route = std::get_if<RouteChanged>(&change);
   const auto* link = std::get_if<LinkChanged>(&change);
   const bool silent_routes = link != nullptr || std::holds_alternative<NexthopChanged>(change);
-  bool checks = false;
-  for (const auto& [ifindex, state] : ports_) {
-    const bool port_checks = std::ranges::any_of(
-        state.port.lanes, [](const Lane& lane) { return lane.checks_sources || lane.lists_sources; });
-    checks |= port_checks;
-    if ((silent_routes && port_checks) || (link != nullptr && link->ifindex == ifindex)) {
-      sources_.RevokePort(ifindex);
+  if (link != nullptr && ports_.contains(link->ifindex)) sources_.RevokePort(link->ifindex);
+  if (checking_ == 0) return;
+  if (silent_routes) {
+    for (const auto& [ifindex, state] : ports_) {
+      if (state.checks_sources) sources_.RevokePort(ifindex);
     }
   }
-  if (!checks) return;
   if (route != nullptr) sources_.RevokeIn(route->destination);
   if (!silent_routes) return;
   for (const FlowId id : table_.checked_sources()) MarkDirtyToAsk(*table_.Find(id));

@@ -2,6 +2,7 @@
 //
 // Ports that take part, and their guards.
 #include <algorithm>
+#include <utility>
 
 #include "agent/flow/pipeline.h"
 
@@ -34,6 +35,9 @@ void Pipeline::SetPort(const Port& port, TimePoint now) {
   const bool changed = !(state.port == port);
   if (state.port.lanes != port.lanes) sources_.RevokePort(port.ifindex);  // what became ours is no source any more
   state.port = port;
+  const bool checks =
+      std::ranges::any_of(port.lanes, [](const Lane& lane) { return lane.checks_sources || lane.lists_sources; });
+  if (checks != std::exchange(state.checks_sources, checks)) checks ? ++checking_ : --checking_;
   if (!port.offload) {
     for (const FlowId id : table_.OnPort(port.ifindex)) {
       Flow* flow = table_.Find(id);
@@ -59,7 +63,10 @@ void Pipeline::RemovePort(std::uint32_t ifindex) {
   }
   sources_.RevokePort(ifindex);
   counters_.misses_by_port.erase(ifindex);
-  ports_.erase(ifindex);
+  if (const auto port = ports_.find(ifindex); port != ports_.end()) {
+    if (port->second.checks_sources) --checking_;
+    ports_.erase(port);
+  }
 }
 
 void Pipeline::PortReleased(std::uint32_t ifindex) {

@@ -35,7 +35,9 @@ constexpr int kReceiveBuffer = 8 << 20;                  // bytes: some 20,000 r
 constexpr std::chrono::milliseconds kRoutesPause{200};
 constexpr int kFloodTurns =
     16;  // readings of a flood that does not end, after which what was lost is made up for all the same
-constexpr int kExactTries = 3;  // readings of all tables until one is taken as it is
+constexpr std::chrono::milliseconds kPause{2};  // until more has come
+constexpr std::size_t kLittle = 64;             // events of a turn: while it is no more, there are pauses
+constexpr int kExactTries = 3;                  // readings of all tables until one is taken as it is
 
 template <typename T>
 void Append(std::vector<KernelEvent>& events, Result<T> parsed) {
@@ -162,6 +164,7 @@ struct Watcher::Subscriptions {
     bool hides = false;
     bool lost = true;      // at the start everything has to be read
     bool drained = false;  // nothing stood in its queue any more when that was read last
+    bool readable = true;  // something may stand there
     std::chrono::steady_clock::time_point repeat{};
   };
 
@@ -349,6 +352,7 @@ void Watcher::Subscriptions::ReadQuiet(std::vector<KernelEvent>& events) {
 }
 
 void Watcher::Subscriptions::Receive(Subscription& subscription, std::vector<KernelEvent>& events, bool& more) {
+  if (!std::exchange(subscription.readable, false)) return;
   const auto status = subscription.socket.Receive([&](const nlmsghdr& message) {
     if (subscription.signals_only) {
       subscription.lost = true;
@@ -363,9 +367,9 @@ void Watcher::Subscriptions::Receive(Subscription& subscription, std::vector<Ker
   } else if (*status == ReceiveStatus::kOverflow) {
     events.emplace_back(Overflow{subscription.what});
     subscription.lost = true;
-    more = true;
+    subscription.readable = more = true;
   } else if (*status == ReceiveStatus::kMore) {
-    more = true;
+    subscription.readable = more = true;
   }
 }
 
@@ -466,13 +470,19 @@ void Watcher::RequestTables(std::uint64_t id) {
 }
 
 void Watcher::Run() {
-  while (!stopping_ && Turn()) {
-    std::vector<pollfd> fds;
-    for (const auto& subscription : subscriptions_->rtnetlink) fds.push_back({subscription.socket.fd(), POLLIN, 0});
-    fds.push_back({subscriptions_->devlink.fd(), POLLIN, 0});
-    fds.push_back({wake_.fd(), POLLIN, 0});
-    const auto timeout = subscriptions_->anything_lost() ? kRepeat : kQuietPeriod;
-    poll(fds.data(), fds.size(), static_cast<int>(timeout.count()));  // an error (EINTR) is a turn that finds nothing
+  while (!stopping_ && Turn()) Wait();
+}
+
+// Until there is something to be read, or asked for.
+void Watcher::Wait() {
+  pollfd wake{wake_.fd(), POLLIN, 0};
+  if (handed_on_ > 0 && handed_on_ <= kLittle) poll(&wake, 1, static_cast<int>(kPause.count()));
+  std::vector<pollfd> fds = {wake, {subscriptions_->devlink.fd(), POLLIN, 0}};
+  for (const auto& subscription : subscriptions_->rtnetlink) fds.push_back({subscription.socket.fd(), POLLIN, 0});
+  const auto timeout = subscriptions_->anything_lost() ? kRepeat : kQuietPeriod;
+  poll(fds.data(), fds.size(), static_cast<int>(timeout.count()));  // an error (EINTR) is a turn that finds nothing
+  for (std::size_t i = 0; i < subscriptions_->rtnetlink.size(); ++i) {
+    subscriptions_->rtnetlink[i].readable = fds[i + 2].revents != 0;
   }
 }
 
@@ -482,11 +492,17 @@ bool Watcher::Turn() {
   // Read before the sockets are: what was announced before the request is then in this turn's events.
   const std::uint64_t barrier = barrier_requested_;
   const std::uint64_t tables = tables_requested_;
+  const bool asked = barrier > barrier_given_ || tables > tables_given_;
+  handed_on_ = 0;
   bool more = true;
   for (int turn = 1; more && !stopping_; ++turn) {
     more = false;
     std::vector<KernelEvent> events;
-    for (auto& subscription : subscriptions_->rtnetlink) subscriptions_->Receive(subscription, events, more);
+    for (auto& subscription : subscriptions_->rtnetlink) {
+      // poll() has looked a while ago.
+      subscription.readable |= asked || turn > 1 || subscription.lost;
+      subscriptions_->Receive(subscription, events, more);
+    }
     if (!events.empty()) subscriptions_->WaitForRtnl();
     subscriptions_->ReceiveDevlink(events);
     const bool lost = subscriptions_->anything_lost();
@@ -506,6 +522,7 @@ bool Watcher::Turn() {
         barrier_given_ = barrier;
       }
     }
+    handed_on_ += events.size();
     if (!events.empty() && !sink_(std::move(events))) return false;
   }
   return true;

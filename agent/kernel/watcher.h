@@ -17,6 +17,9 @@
 // under rtnl, so the watcher takes rtnl once (any request that needs it will do) between reading events and handing them
 // on: then what they announce has happened.
 //
+// What comes first after a quiet time is handed on at once. After that, while little comes at a time, the watcher lets some
+// more come before it reads again: a turn costs as much as a dozen events, and so does the loop's.
+//
 // Several subscriptions, so that a flood of one kind cannot cost another: links, addresses and rules; routes and
 // nexthops; neighbours and stations of bridges; devlink. Of VLANs of bridges, nf_tables and XFRM a notification only says
 // that the table is to be read again. What announces nothing is read each second, and before a barrier.
@@ -113,6 +116,7 @@ class Watcher {
   struct Subscriptions;
   Watcher(std::unique_ptr<Subscriptions> subscriptions, Sink sink, Notifier wake);
   void Run();
+  void Wait();
   bool Turn();
   void ReadTables(std::uint64_t id, std::vector<KernelEvent>& events);
 
@@ -124,6 +128,7 @@ class Watcher {
   std::atomic<std::uint64_t> tables_requested_{0};
   std::uint64_t tables_given_ = 0;  // the thread's; likewise
   int tables_tried_ = 0;            // readings that something was announced in
+  std::size_t handed_on_ = 0;       // events of the last turn; the thread's
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };

@@ -139,7 +139,7 @@ class Walk {
       manager_.OnPrepared({port, {}, {}, {}}, now_);
   }
   flow::Answer AnswerTo(const flow::Question& question) {
-    const kernel::DecisionPorts ports = manager_.ForDecisions(0);
+    const kernel::DecisionPorts& ports = manager_.ForDecisions();
     const kernel::DecisionContext context{ports, manager_.topology(), manager_.reach(), tables_, {}, {}};
     if (kernel::IsBridged(question.miss, manager_.topology())) return DecideBridged(question, nullptr, context, {});
     flow::Answer answer;

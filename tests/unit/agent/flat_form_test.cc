@@ -299,7 +299,7 @@ TEST_F(FlatForm, AnAuditAsksAboutEachAndSeesWhatIsWrong) {
   Send();
   SendBridged();
   std::vector<Question> questions;
-  for (const FlowId id : world.pipeline.Standing(World::kPod)) {
+  for (const FlowId id : world.pipeline.flows().OnPort(World::kPod)) {
     if (const auto question = world.pipeline.AuditQuestion(id)) questions.push_back(*question);
   }
   ASSERT_EQ(questions.size(), 2u);

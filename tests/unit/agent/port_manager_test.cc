@@ -431,11 +431,21 @@ TEST_F(PortManagerTest, DecisionsSeeWhichPortsTakePartAndHowLargeTheirPacketsMay
   uplink.link.mtu = 9000;
   Find({uplink, pod_});
   Prepared(kPod);
-  kernel::DecisionPorts ports = manager_.ForDecisions(0);
+  const kernel::DecisionPorts& ports = manager_.ForDecisions();
   EXPECT_TRUE(ports.at(kPod).ready);
   EXPECT_FALSE(ports.at(kUplink).ready);
   EXPECT_EQ(ports.at(kPod).largest_packet, 9000u) << "a function's own MTU cannot be seen";
-  EXPECT_EQ(manager_.ForDecisions(1400).at(kPod).largest_packet, 1400u);
+  EXPECT_TRUE(manager_.SetOffload(kPod, false, now_));
+  EXPECT_FALSE(manager_.ForDecisions().at(kPod).offload) << "what was said before is not said again";
+  uplink.link.mtu = 2000;
+  Find({uplink, pod_});
+  EXPECT_EQ(manager_.ForDecisions().at(kPod).largest_packet, 2000u);
+}
+
+TEST_F(PortManagerTest, TheConfigurationMaySayHowLargePacketsAre) {
+  PortManager told(backend_, pipeline_, listener_, {}, 1400);
+  told.Update({{kPod, pod_}}, {}, now_);
+  EXPECT_EQ(told.ForDecisions().at(kPod).largest_packet, 1400u);
 }
 
 // ---- the operator's switch -------------------------------------------------------------------------------------------
@@ -449,7 +459,7 @@ TEST_F(PortManagerTest, OffloadOffEmptiesThePortAndNothingLeadsToIt) {
     Acknowledge(operation);
   }
   EXPECT_EQ(pipeline_.flows().size(), 0u) << "no guard is left";
-  EXPECT_FALSE(manager_.ForDecisions(0).at(kPod).offload);
+  EXPECT_FALSE(manager_.ForDecisions().at(kPod).offload);
   ASSERT_TRUE(manager_.SetOffload(kPod, true, now_));
   EXPECT_FALSE(TakeOperations().empty()) << "its guards come back";
   EXPECT_FALSE(manager_.SetOffload(99, false, now_));
