@@ -28,8 +28,8 @@ struct ServerOptions {
   mode_t mode = 0660;
   std::size_t max_clients = 64;  // one more is answered TooManyClients and closed
   Limits limits;
-  // Of the server's event sources: larger comes later (sd_event_source_set_priority).
-  std::int64_t priority = SD_EVENT_PRIORITY_NORMAL + 10;
+  // Of the server's event sources: larger comes later (sd_event_source_set_priority), and not at all while others go on and on.
+  std::int64_t priority = SD_EVENT_PRIORITY_NORMAL;
 };
 
 struct ServerCounters {

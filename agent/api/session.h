@@ -23,8 +23,9 @@ namespace dpuflow::api {
 // Every limit of a conversation, in bytes.
 struct Limits {
   std::size_t max_request = std::size_t{64} * 1024;  // of one message from the client
-  std::size_t output_room =
-      std::size_t{64} * 1024;  // nothing is generated, no call begun, while this much waits to be sent
+  // Nothing is generated, no call begun, while this much waits to be sent. It is what one turn of the loop makes at most: some
+  // 35 flows of a list, which take a millisecond.
+  std::size_t output_room = std::size_t{16} * 1024;
   std::size_t max_output =
       std::size_t{4} * 1024 * 1024;  // a client that leaves this much of pushed replies unread is dropped
 };

@@ -6,7 +6,10 @@
 #include <sys/epoll.h>
 
 #include <cerrno>
+#include <optional>
 #include <utility>
+
+#include "agent/daemon/notifier.h"
 
 namespace dpuflow {
 namespace {
@@ -32,7 +35,8 @@ struct EventSource::State : std::enable_shared_from_this<EventSource::State> {
   EventLoop::TimerCallback on_timer;
   EventLoop::SignalCallback on_signal;
   EventLoop::Callback on_defer;
-  EventLoop::Duration period{};  // zero: once
+  std::optional<Notifier> deferred;  // of a deferred source
+  EventLoop::Duration period{};      // zero: once
   TimePoint planned;
 
   State() = default;
@@ -74,8 +78,10 @@ struct EventSource::State : std::enable_shared_from_this<EventSource::State> {
     return 0;
   }
 
-  static int OnDefer(sd_event_source*, void* userdata) noexcept {
-    From(userdata)->on_defer();
+  static int OnDefer(sd_event_source*, int, std::uint32_t, void* userdata) noexcept {
+    const auto state = From(userdata);
+    state->deferred->Consume();
+    state->on_defer();
     return 0;
   }
   // NOLINTEND(bugprone-exception-escape)
@@ -101,11 +107,15 @@ void EventSource::Reset() {
 }
 
 void EventSource::Disable() {
-  if (state_) sd_event_source_set_enabled(state_->source, SD_EVENT_OFF);
+  if (!state_) return;
+  if (state_->deferred) return state_->deferred->Consume();
+  sd_event_source_set_enabled(state_->source, SD_EVENT_OFF);
 }
 
 void EventSource::Enable() {
-  if (state_) sd_event_source_set_enabled(state_->source, state_->enabled);
+  if (!state_) return;
+  if (state_->deferred) return state_->deferred->Notify();
+  sd_event_source_set_enabled(state_->source, state_->enabled);
 }
 
 void EventSource::ArmAt(std::chrono::steady_clock::time_point at) {
@@ -179,12 +189,16 @@ Result<EventSource> EventLoop::AddSignal(int signal, SignalCallback callback) {
   return EventSource(std::move(state));
 }
 
+// With a descriptor, and not with sd_event_add_defer(3): one that is enabled again and again by itself is pending before
+// anything else is looked at, and no descriptor and no timer has its turn until that ends.
 Result<EventSource> EventLoop::AddDefer(Callback callback) {
+  auto notifier = Notifier::Create();
+  if (!notifier) return tl::make_unexpected(notifier.error());
   auto state = std::make_shared<EventSource::State>();
-  state->enabled = SD_EVENT_ONESHOT;
   state->on_defer = std::move(callback);
-  int r = sd_event_add_defer(event_, &state->source, &EventSource::State::OnDefer, state.get());
-  if (r >= 0) r = sd_event_source_set_enabled(state->source, SD_EVENT_OFF);
+  state->deferred = std::move(*notifier);
+  const int r = sd_event_add_io(event_, &state->source, state->deferred->fd(), EPOLLIN, &EventSource::State::OnDefer,
+                                state.get());
   if (r < 0) return MakeError(-r, "add a deferred callback");
   return EventSource(std::move(state));
 }

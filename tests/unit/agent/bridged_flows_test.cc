@@ -179,7 +179,8 @@ TEST_F(BridgedFlows, StationsWhoseFramesHardwareCountsAreUsed) {
 TEST_F(BridgedFlows, AnAuditAsksAboutThem) {
   SendTo(kOtherMac);
   std::size_t asked = 0;
-  for (const FlowId id : world.pipeline.flows().OnPort(World::kPod)) asked += world.pipeline.AuditQuestion(id) ? 1u : 0u;
+  for (const FlowId id : world.pipeline.flows().OnPort(World::kPod))
+    asked += world.pipeline.AuditQuestion(id) ? 1u : 0u;
   EXPECT_EQ(asked, 2u) << "the station's entry and the sender's";
 }
 

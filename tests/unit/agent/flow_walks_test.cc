@@ -71,7 +71,8 @@ TEST_F(FlowWalksTest, OneAfterTheOtherAndTheEndOfOneMayBeTheBeginningOfAnother) 
   Make(10);
   std::string order;
   const auto nothing = [](const flow::Flow&) {};
-  walks_.Add({[] {}, nothing, [&] {
+  walks_.Add({[] {}, nothing,
+              [&] {
                 order += 'a';
                 walks_.Add({[] {}, nothing, [&] { order += 'c'; }});
               }});

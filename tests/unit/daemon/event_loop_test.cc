@@ -178,6 +178,33 @@ TEST_F(Loop, LowerPriorityNumbersRunFirst) {
   EXPECT_EQ(order, "early late ");
 }
 
+TEST_F(Loop, WorkThatGoesOnAndOnKeepsNobodyWaiting) {
+  const auto notifier = Notifier::Create();
+  ASSERT_TRUE(notifier);
+  std::optional<EventSource> work;
+  int turns = 0;
+  work = *loop_->AddDefer([&] {
+    ++turns;
+    work->Enable();
+  });
+  int waited_by_io = -1;
+  auto io = loop_->AddIo(notifier->fd(), [&](std::uint32_t) {
+    notifier->Consume();
+    waited_by_io = turns;
+  });
+  int waited_by_timer = -1;
+  auto timer = loop_->AddTimerOnce(microseconds(1), [&](EventLoop::TimePoint) { waited_by_timer = turns; });
+  ASSERT_TRUE(io && timer);
+  work->Enable();
+  notifier->Notify();
+  std::this_thread::sleep_for(milliseconds(5));
+  for (int turn = 0; turn < 50; ++turn) EXPECT_EQ(loop_->RunOnce(milliseconds(0)), true);
+  EXPECT_GE(waited_by_io, 0);
+  EXPECT_LE(waited_by_io, 3);
+  EXPECT_GE(waited_by_timer, 0);
+  EXPECT_LE(waited_by_timer, 3);
+}
+
 TEST_F(Loop, ACallbackMayDestroyItsOwnSource) {
   std::optional<EventSource> timer;
   std::string kept = "a capture that must outlive the source";
