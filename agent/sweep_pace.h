@@ -30,7 +30,7 @@ class SweepPace {
   void Spent(Duration cpu) { spent_ += cpu; }
 
  private:
-  static constexpr int kShare = 20;  // of a processor's time, one of so many parts
+  static constexpr int kShare = 100;  // of a processor's time, one of so many parts
 
   Duration period_;
   Duration longest_;

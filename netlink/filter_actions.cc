@@ -206,4 +206,18 @@ std::vector<InstalledAction> ReadActions(AttributeReader actions) {
   return result;
 }
 
+void ReadTerseActions(AttributeReader actions, TerseFilter& terse) {
+  while (actions.Next()) {
+    AttributeReader attributes = actions.Nested();
+    while (attributes.Next()) {
+      if (attributes.type() == TCA_ACT_STATS) {
+        const FilterCounters counters = ReadHardwareCounters(attributes.Nested());
+        if (counters != FilterCounters{}) terse.counters = counters;
+      } else if (attributes.type() == TCA_ACT_COOKIE && attributes.payload().size() == sizeof(Cookie)) {
+        terse.cookie = attributes.Value<Cookie>();
+      }
+    }
+  }
+}
+
 }  // namespace dpuflow::netlink

@@ -76,5 +76,7 @@ struct InstalledAction {
 };
 
 std::vector<InstalledAction> ReadActions(AttributeReader actions);
+// Only what a terse message has of them, without an allocation: there may be a hundred thousand each second.
+void ReadTerseActions(AttributeReader actions, TerseFilter& terse);
 
 }  // namespace dpuflow::netlink

@@ -98,11 +98,7 @@ void ReadTerseOptions(AttributeReader options, TerseFilter& terse) {
     if (options.type() == TCA_FLOWER_FLAGS) {
       terse.in_hw = (options.U32() & TCA_CLS_FLAGS_IN_HW) != 0;
     }
-    if (options.type() != TCA_FLOWER_ACT) continue;
-    for (const InstalledAction& action : ReadActions(options.Nested())) {
-      if (action.cookie) terse.cookie = action.cookie;
-      if (action.counters != FilterCounters{}) terse.counters = action.counters;
-    }
+    if (options.type() == TCA_FLOWER_ACT) ReadTerseActions(options.Nested(), terse);
   }
 }
 
@@ -227,7 +223,24 @@ Result<std::vector<InstalledFilter>> ListFilters(Socket& socket, const FilterDum
 }
 
 Result<std::vector<TerseFilter>> ListTerse(Socket& socket, const FilterDump& which) {
-  return List(socket, which, ParseTerse);
+  std::vector<TerseFilter> filters;
+  auto read = ReadTerse(
+      socket, which, [&] { filters.clear(); }, [&](const TerseFilter& filter) { filters.push_back(filter); });
+  if (!read) return tl::make_unexpected(std::move(read.error()));
+  return filters;
+}
+
+Result<void> ReadTerse(Socket& socket, const FilterDump& which, const std::function<void()>& again,
+                       const std::function<void(const TerseFilter&)>& each) {
+  MessageBuffer request;
+  AppendFilterDump(request, socket.NextSeq(), which);
+  return socket.Dump(request, fmt::format("list filters of interface {}", which.ifindex), again,
+                     [&](const nlmsghdr& message) -> Result<void> {
+                       const auto terse = ParseTerse(message);
+                       if (!terse) return tl::make_unexpected(terse.error());
+                       if (terse->id.handle != 0) each(*terse);
+                       return {};
+                     });
 }
 
 Result<std::vector<InstalledBpfFilter>> ListBpfFilters(Socket& socket, const FilterDump& which) {

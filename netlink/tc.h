@@ -75,6 +75,9 @@ Result<TerseFilter> ParseTerse(const nlmsghdr& message);
 // Dumps without the headers. Not a snapshot: filters may come and go in between.
 Result<std::vector<InstalledFilter>> ListFilters(Socket& socket, const FilterDump& which);
 Result<std::vector<TerseFilter>> ListTerse(Socket& socket, const FilterDump& which);  // from either form
+// The same, one by one and as they are read. `again`: the dump has to begin anew, and what was given does not count.
+Result<void> ReadTerse(Socket& socket, const FilterDump& which, const std::function<void()>& again,
+                       const std::function<void(const TerseFilter&)>& each);
 
 // A cls_bpf filter in direct-action mode: tc filter add ... protocol all bpf da object-pinned ...
 struct BpfFilter {

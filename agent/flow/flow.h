@@ -34,6 +34,7 @@ struct Flow {
   std::optional<Epoch> held;                 // its add waits until other entries are gone (MustWait); since this epoch
   bool doubtful = false;                     // a sweep did not see what is installed: it is written once more
   bool afresh = false;                       // and what stands there is removed first, since it cannot be replaced
+  bool listed = false;                       // among those of which nothing is wanted (Pipeline::unwanted_)
   bool leaving = false;                      // to be forgotten as soon as the hardware holds nothing
   bool dirty = false;                        // stands among the flows to be asked about
   bool moved = false;                        // its sender has moved, says a change, and the kernel is still to be asked

@@ -152,6 +152,11 @@ std::vector<FlowId> FlowTable::Affected(const Change& change) const {
   return ids;
 }
 
+std::size_t FlowTable::CountOnPort(std::uint32_t port) const {
+  const auto found = by_port_.find(port);
+  return found == by_port_.end() ? 0 : found->second.size();
+}
+
 std::vector<FlowId> FlowTable::OnPort(std::uint32_t port) const {
   std::vector<FlowId> ids;
   Collect(by_port_, port, ids);

@@ -40,6 +40,7 @@ class FlowTable {
   // checked source, lies in its prefix; a link also those that enter at it.
   [[nodiscard]] std::vector<FlowId> Affected(const Change& change) const;
   [[nodiscard]] std::vector<FlowId> OnPort(std::uint32_t port) const;
+  [[nodiscard]] std::size_t CountOnPort(std::uint32_t port) const;
   // The flows that say who may send, and whose key holds the source address.
   [[nodiscard]] const std::unordered_set<FlowId>& checked_sources() const { return checked_sources_; }
 

@@ -36,7 +36,12 @@ void Pipeline::Want(Flow& flow, const Rule& rule, TimePoint now) {
 void Pipeline::Unwant(Flow& flow) {
   if (flow.wanted && flow.match.table != Table::kGuard) --wanted_;
   flow.wanted.reset();
+  NoteUnwanted(flow);
   Settle(flow.id);
+}
+
+void Pipeline::NoteUnwanted(Flow& flow) {
+  if (!std::exchange(flow.listed, true)) unwanted_.push_back(flow.id);
 }
 
 void Pipeline::Leave(Flow& flow) {
@@ -88,6 +93,7 @@ bool Pipeline::HasRoom(const Match& match) {
 
 Flow& Pipeline::Obtain(const Match& match, TimePoint now) {
   Flow& flow = table_.Obtain(match, now);
+  if (!flow.wanted) NoteUnwanted(flow);
   if (IsRouted(match)) targets_.Add(flow);
   return flow;
 }
@@ -476,6 +482,7 @@ void Pipeline::Refused(Flow& flow, const Error& error, TimePoint now) {
   // What is wanted could not be had. An older rule that still stands would be wrong: it goes, and software takes over.
   if (flow.wanted && flow.match.table != Table::kGuard) --wanted_;
   flow.wanted.reset();
+  NoteUnwanted(flow);
 }
 
 std::size_t Pipeline::InFlight(std::uint32_t port) const {

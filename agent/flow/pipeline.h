@@ -147,7 +147,7 @@ class Pipeline {
   [[nodiscard]] std::vector<Surprise> TakeSurprises() { return std::exchange(surprises_, {}); }
 
   // Each second: forgets flows in software that no packet has asked for since the idle time, and tries again what was refused.
-  // Looks at so many flows, or a few more; true: all have been looked at.
+  // Looks at so many flows; true: all have been looked at.
   bool OnTick(TimePoint now, std::size_t most);
 
   // Removes the flows (guards excepted) that `selected` says; returns how many.
@@ -203,9 +203,10 @@ class Pipeline {
 
   void Want(Flow& flow, const Rule& rule, TimePoint now);  // the hardware should hold `rule`
   void Unwant(Flow& flow);                                 // the hardware should hold nothing
-  void Leave(Flow& flow);                                  // ... and then the flow is forgotten
-  void Settle(FlowId id);                                  // queue an operation if wanted and installed differ
-  bool MustWait(const Flow& flow);                         // its add, for entries that are on their way out
+  void NoteUnwanted(Flow& flow);
+  void Leave(Flow& flow);           // ... and then the flow is forgotten
+  void Settle(FlowId id);           // queue an operation if wanted and installed differ
+  bool MustWait(const Flow& flow);  // its add, for entries that are on their way out
   void Queue(Flow& flow, Epoch epoch);
   struct Queued {  // a flow to be settled
     FlowId flow = 0;
@@ -246,7 +247,9 @@ class Pipeline {
   void OnGuard(std::uint32_t ifindex);
   void CountGuards(PortState& state);
   // pipeline_time.cc
+  [[nodiscard]] static bool IsToBeJudged(const Flow& flow, const Sweep& sweep);
   void Judge(Flow& flow, const Sample* sample, TimePoint now);
+  void Tick(Flow& flow, TimePoint now);
   // pipeline_room.cc
   void NoteFull(const Flow& flow, TimePoint now);     // it has found no room
   void StandInLine(const Flow& flow, TimePoint now);  // likewise, by hardware's word
@@ -268,7 +271,9 @@ class Pipeline {
   Epoch cause_ = 0;         // of what is being worked on
   Course course_{};         // likewise, where it is a packet
   std::size_t wanted_ = 0;  // flows with a wanted rule, guards not counted
-  std::size_t ticked_ = 0;  // how far OnTick has come
+  // Flows of which nothing is wanted, for OnTick; some may have gone, or have something wanted by now.
+  std::vector<FlowId> unwanted_;
+  std::vector<FlowId> ticking_;  // of these, those that OnTick has still to look at
   std::deque<Question> questions_;
   std::deque<std::pair<FlowId, Epoch>> dirty_;
   std::deque<Queued> changes_;  // flows that have an entry

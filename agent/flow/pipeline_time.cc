@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What time brings: counters and aging, retries, and what the operator flushes.
-#include <algorithm>
+#include <utility>
 
 #include "agent/flow/aging.h"
 #include "agent/flow/pipeline.h"
@@ -9,20 +9,32 @@
 namespace dpuflow::flow {
 
 std::size_t Pipeline::OnSweep(Sweep& sweep, std::size_t most) {
-  if (!sweep.unjudged) sweep.unjudged = table_.OnPort(sweep.port);
-  const std::size_t judged = std::min(most, sweep.unjudged->size());
-  for (std::size_t i = 0; i < judged; ++i) {
-    const FlowId id = sweep.unjudged->back();
-    sweep.unjudged->pop_back();
-    Flow* flow = table_.Find(id);
-    // What was read may be of the filter before this one.
-    if (flow == nullptr || !flow->installed || flow->in_flight || flow->queued || flow->programmed >= sweep.began)
-      continue;
-    const auto sample = std::ranges::lower_bound(sweep.samples, id, {}, &Sample::flow);
-    const bool seen = sample != sweep.samples.end() && sample->flow == id;
-    Judge(*flow, seen ? &*sample : nullptr, sweep.began);
+  std::size_t judged = 0;
+  for (; judged < most && sweep.looked_at < sweep.samples.size(); ++judged) {
+    const Sample& sample = sweep.samples[sweep.looked_at++];
+    Flow* flow = table_.Find(sample.flow);
+    if (flow == nullptr || !IsToBeJudged(*flow, sweep)) continue;
+    ++sweep.found;
+    Judge(*flow, &sample, sweep.began);
+  }
+  if (judged == most) return judged;
+  // Mostly there is a sample of each flow, and no need to look for others.
+  if (!sweep.unseen) {
+    const bool all = sweep.found == table_.CountOnPort(sweep.port);
+    sweep.unseen = all ? std::vector<FlowId>() : table_.OnPort(sweep.port);
+  }
+  for (; judged < most && !sweep.unseen->empty(); ++judged) {
+    Flow* flow = table_.Find(sweep.unseen->back());
+    sweep.unseen->pop_back();
+    if (flow != nullptr && IsToBeJudged(*flow, sweep)) Judge(*flow, nullptr, sweep.began);
   }
   return judged;
+}
+
+// Not yet, and what was read is not of the filter before this one.
+bool Pipeline::IsToBeJudged(const Flow& flow, const Sweep& sweep) {
+  return flow.match.port == sweep.port && flow.sampled != sweep.began && flow.installed && !flow.in_flight &&
+         !flow.queued && flow.programmed < sweep.began;
 }
 
 void Pipeline::Judge(Flow& flow, const Sample* sample, TimePoint now) {
@@ -45,28 +57,32 @@ void Pipeline::Judge(Flow& flow, const Sample* sample, TimePoint now) {
 }
 
 bool Pipeline::OnTick(TimePoint now, std::size_t most) {
-  if (ticked_ == 0) MakeRoom(now);
-  std::vector<FlowId> forgotten;
-  std::vector<FlowId> unsettled;
-  ticked_ = table_.GoThrough(ticked_, most, [&](const Flow& flow) {
-    if (flow.in_flight || flow.queued || flow.held) return;
-    if (flow.match.table == Table::kGuard) {
-      if (!flow.leaving && !flow.wanted && now >= flow.retry_after) unsettled.push_back(flow.id);
-    } else if (!flow.wanted && !flow.installed) {
-      if (IsIdle(flow, now, limits_.idle_time)) forgotten.push_back(flow.id);
-    }
-    if (flow.installed && !flow.wanted && now >= flow.retry_after) unsettled.push_back(flow.id);
-  });
-  for (const FlowId id : forgotten) Forget(id);
-  for (const FlowId id : unsettled) {
-    Flow* flow = table_.Find(id);
-    if (flow != nullptr && flow->match.table == Table::kGuard && !flow->leaving) {
-      Want(*flow, Rule{flow->match, Trap{}}, now);
-    } else {
-      Settle(id);
-    }
+  if (ticking_.empty()) {
+    MakeRoom(now);
+    ticking_.swap(unwanted_);
   }
-  return ticked_ == 0;
+  for (; most > 0 && !ticking_.empty(); --most) {
+    const FlowId id = ticking_.back();
+    ticking_.pop_back();
+    Flow* flow = table_.Find(id);
+    if (flow != nullptr && !flow->wanted) Tick(*flow, now);
+    if (flow = table_.Find(id); flow == nullptr) continue;
+    flow->listed = !flow->wanted;
+    if (flow->listed) unwanted_.push_back(id);
+  }
+  return ticking_.empty();
+}
+
+void Pipeline::Tick(Flow& flow, TimePoint now) {
+  if (flow.in_flight || flow.queued || flow.held) return;
+  const bool guard = flow.match.table == Table::kGuard;
+  if (guard && !flow.leaving) {
+    if (now >= flow.retry_after) Want(flow, Rule{flow.match, Trap{}}, now);
+  } else if (flow.installed) {
+    if (now >= flow.retry_after) Settle(flow.id);
+  } else if (!guard && IsIdle(flow, now, limits_.idle_time)) {
+    Forget(flow.id);
+  }
 }
 
 std::size_t Pipeline::Flush(const std::function<bool(const Flow&)>& selected) {

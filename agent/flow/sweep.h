@@ -13,10 +13,13 @@ namespace dpuflow::flow {
 
 struct Sweep {
   std::uint32_t port = 0;
-  TimePoint began;                // before the first counter was read
-  std::vector<Sample> samples{};  // by flow, in rising order
-  // The port's flows that are still to be judged; nothing before the first slice. The pipeline's.
-  std::optional<std::vector<FlowId>> unjudged{};
+  TimePoint began;  // before the first counter was read
+  std::vector<Sample> samples{};
+  // The pipeline's: how many samples have been looked at, how many flows they were of, and when all have been, the flows
+  // that may be in none.
+  std::size_t looked_at = 0;
+  std::size_t found = 0;
+  std::optional<std::vector<FlowId>> unseen{};
 };
 
 }  // namespace dpuflow::flow

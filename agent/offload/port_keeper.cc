@@ -336,19 +336,20 @@ Result<flow::Sweep> PortKeeper::ReadCounters(std::uint32_t port) {
     netlink::FilterDump dump = FullDump(port);
     dump.terse = true;
     dump.ethertype = ethertype;
-    auto filters = netlink::ListTerse(socket_, dump);
-    if (!filters && filters.error().code == EMSGSIZE) {  // a foreign filter without a terse form stands among ours
-      dump.terse = false;
-      filters = netlink::ListTerse(socket_, dump);
-    }
-    if (!filters) return tl::make_unexpected(filters.error());
-    for (const netlink::TerseFilter& filter : *filters) {
+    const std::size_t before = sweep.samples.size();
+    const auto again = [&] { sweep.samples.resize(before); };
+    const auto each = [&](const netlink::TerseFilter& filter) {
       const auto owner = filter.cookie ? OwnerOf(*filter.cookie) : std::nullopt;
-      if (!owner) continue;
+      if (!owner) return;
       sweep.samples.push_back({owner->flow, filter.counters.packets, filter.counters.bytes, filter.in_hw});
+    };
+    auto read = netlink::ReadTerse(socket_, dump, again, each);
+    if (!read && read.error().code == EMSGSIZE) {  // a foreign filter without a terse form stands among ours
+      dump.terse = false;
+      read = netlink::ReadTerse(socket_, dump, again, each);
     }
+    if (!read) return tl::make_unexpected(read.error());
   }
-  std::ranges::sort(sweep.samples, {}, &flow::Sample::flow);
   return sweep;
 }
 

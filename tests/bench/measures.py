@@ -150,7 +150,7 @@ def idle(contender, flows):
         contender.batch(flows, "add", world.TOR)
         return {"cpu": statistics.median(discard("terse")[1] for _ in range(3)) / 5}
     with Traffic(flows, "30s"):
-        fill(flows)
+        until("all flows are in hardware", lambda: world.rules() >= flows, 600)
         workers, cpu = world.cpu_of_workers(), world.cpu_of(contender.pid())
         time.sleep(WATCHED)
         return {"cpu": (world.cpu_of(contender.pid()) - cpu) / WATCHED,

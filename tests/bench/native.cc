@@ -173,11 +173,11 @@ void Sweep(benchmark::State& state) {
   for (const auto& [id, flow] : driven.pipeline.flows().all()) {
     if (flow.match.port == kPod) sweep.samples.push_back({id, 0, 0, true});
   }
-  std::ranges::sort(sweep.samples, {}, &flow::Sample::flow);
   for (auto _ : state) {
     sweep.began += std::chrono::microseconds(1);
     for (flow::Sample& sample : sweep.samples) ++sample.packets;
-    sweep.unjudged.reset();
+    sweep.looked_at = sweep.found = 0;
+    sweep.unseen.reset();
     driven.pipeline.OnSweep(sweep, sweep.samples.size());
   }
   state.SetItemsProcessed(state.iterations() * state.range(0));

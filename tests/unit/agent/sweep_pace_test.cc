@@ -14,16 +14,16 @@ const SweepPace::TimePoint kStart = SweepPace::TimePoint{} + std::chrono::hours(
 TEST(SweepPace, ReadsEachPeriodWhereThatCostsLittle) {
   SweepPace pace(seconds(1), seconds(5));
   EXPECT_TRUE(pace.IsDue(kStart));
-  pace.Spent(milliseconds(20));
+  pace.Spent(milliseconds(5));
   EXPECT_TRUE(pace.IsDue(kStart + milliseconds(1003)));
   EXPECT_TRUE(pace.IsDue(kStart + milliseconds(2000)));  // on time, after one that was late
 }
 
-TEST(SweepPace, TakesATwentiethOfAProcessor) {
+TEST(SweepPace, TakesAHundredthOfAProcessor) {
   SweepPace pace(seconds(1), seconds(5));
   EXPECT_TRUE(pace.IsDue(kStart));
-  pace.Spent(milliseconds(60));  // of one port
-  pace.Spent(milliseconds(40));  // of another
+  pace.Spent(milliseconds(12));  // of one port
+  pace.Spent(milliseconds(8));  // of another
   EXPECT_FALSE(pace.IsDue(kStart + seconds(1)));
   EXPECT_TRUE(pace.IsDue(kStart + seconds(2)));
   EXPECT_TRUE(pace.IsDue(kStart + seconds(3)));  // nothing has been spent since
