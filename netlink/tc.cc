@@ -102,20 +102,11 @@ void ReadTerseOptions(AttributeReader options, TerseFilter& terse) {
   }
 }
 
-// A dump through `parse`, without the headers.
-template <typename T>
-Result<std::vector<T>> List(Socket& socket, const FilterDump& which, Result<T> (*parse)(const nlmsghdr&)) {
+Result<void> Read(Socket& socket, const FilterDump& which, const std::function<void()>& again,
+                  const std::function<Result<void>(const nlmsghdr&)>& each) {
   MessageBuffer request;
   AppendFilterDump(request, socket.NextSeq(), which);
-  std::vector<T> filters;
-  auto result = socket.Dump(
-      request, fmt::format("list filters of interface {}", which.ifindex), [&] { filters.clear(); },
-      [&](const nlmsghdr& message) -> Result<void> {
-        if (IsFilterHeader(message)) return {};
-        return parse(message).map([&](T filter) { filters.push_back(std::move(filter)); });
-      });
-  if (!result) return tl::make_unexpected(std::move(result.error()));
-  return filters;
+  return socket.Dump(request, fmt::format("list filters of interface {}", which.ifindex), again, each);
 }
 
 }  // namespace
@@ -218,8 +209,12 @@ Result<TerseFilter> ParseTerse(const nlmsghdr& message) {
   return terse;
 }
 
-Result<std::vector<InstalledFilter>> ListFilters(Socket& socket, const FilterDump& which) {
-  return List(socket, which, ParseFilter);
+Result<void> ReadFilters(Socket& socket, const FilterDump& which, const std::function<void()>& again,
+                         const std::function<void(InstalledFilter)>& each) {
+  return Read(socket, which, again, [&](const nlmsghdr& message) -> Result<void> {
+    if (IsFilterHeader(message)) return {};
+    return ParseFilter(message).map(each);
+  });
 }
 
 Result<std::vector<TerseFilter>> ListTerse(Socket& socket, const FilterDump& which) {
@@ -232,24 +227,25 @@ Result<std::vector<TerseFilter>> ListTerse(Socket& socket, const FilterDump& whi
 
 Result<void> ReadTerse(Socket& socket, const FilterDump& which, const std::function<void()>& again,
                        const std::function<void(const TerseFilter&)>& each) {
-  MessageBuffer request;
-  AppendFilterDump(request, socket.NextSeq(), which);
-  return socket.Dump(request, fmt::format("list filters of interface {}", which.ifindex), again,
-                     [&](const nlmsghdr& message) -> Result<void> {
-                       const auto terse = ParseTerse(message);
-                       if (!terse) return tl::make_unexpected(terse.error());
-                       if (terse->id.handle != 0) each(*terse);
-                       return {};
-                     });
+  return Read(socket, which, again, [&](const nlmsghdr& message) -> Result<void> {
+    const auto terse = ParseTerse(message);
+    if (!terse) return tl::make_unexpected(terse.error());
+    if (terse->id.handle != 0) each(*terse);
+    return {};
+  });
 }
 
 Result<std::vector<InstalledBpfFilter>> ListBpfFilters(Socket& socket, const FilterDump& which) {
-  const auto found = List(socket, which, ParseBpfFilter);
-  if (!found) return tl::make_unexpected(found.error());
   std::vector<InstalledBpfFilter> filters;
-  for (const std::optional<InstalledBpfFilter>& filter : *found) {
-    if (filter) filters.push_back(*filter);
-  }
+  auto read = Read(
+      socket, which, [&] { filters.clear(); },
+      [&](const nlmsghdr& message) -> Result<void> {
+        auto filter = ParseBpfFilter(message);
+        if (!filter) return tl::make_unexpected(filter.error());
+        if (*filter) filters.push_back(std::move(**filter));
+        return {};
+      });
+  if (!read) return tl::make_unexpected(std::move(read.error()));
   return filters;
 }
 

@@ -72,12 +72,13 @@ Result<InstalledFilter> ParseFilter(const nlmsghdr& message);
 // Any classifier's filter, from a terse or a full message; also one with handle 0.
 Result<TerseFilter> ParseTerse(const nlmsghdr& message);
 
-// Dumps without the headers. Not a snapshot: filters may come and go in between.
-Result<std::vector<InstalledFilter>> ListFilters(Socket& socket, const FilterDump& which);
-Result<std::vector<TerseFilter>> ListTerse(Socket& socket, const FilterDump& which);  // from either form
-// The same, one by one and as they are read. `again`: the dump has to begin anew, and what was given does not count.
+// Dumps without the headers. Not a snapshot: filters may come and go in between. One by one as they are read; `again`: the dump
+// begins, maybe anew, and what was given before does not count.
+Result<void> ReadFilters(Socket& socket, const FilterDump& which, const std::function<void()>& again,
+                         const std::function<void(InstalledFilter)>& each);
 Result<void> ReadTerse(Socket& socket, const FilterDump& which, const std::function<void()>& again,
-                       const std::function<void(const TerseFilter&)>& each);
+                       const std::function<void(const TerseFilter&)>& each);          // from either form
+Result<std::vector<TerseFilter>> ListTerse(Socket& socket, const FilterDump& which);  // likewise, at once
 
 // A cls_bpf filter in direct-action mode: tc filter add ... protocol all bpf da object-pinned ...
 struct BpfFilter {

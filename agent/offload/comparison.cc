@@ -4,8 +4,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <array>
-#include <map>
+#include <utility>
 
 #include "agent/offload/flower_mapping.h"
 
@@ -81,28 +82,39 @@ std::optional<Flaw> FlawOf(const netlink::Filter& asked, const netlink::Installe
   return std::nullopt;
 }
 
-std::vector<Difference> Compare(std::span<const Expected> expected, std::span<const netlink::InstalledFilter> found) {
-  std::map<netlink::FilterId, netlink::Filter> missing;
-  for (const Expected& entry : expected) {
-    netlink::Filter filter = ToFilter(entry.rule, entry.flow, entry.section);
-    missing.emplace(filter.id, std::move(filter));
-  }
-  std::vector<Difference> differences;
-  for (const netlink::InstalledFilter& filter : found) {
-    const auto standing = missing.find(filter.filter.id);
-    if (standing != missing.end()) {
-      if (const auto flaw = FlawOf(standing->second, filter)) {
-        differences.push_back({*flaw, FlowOf(filter.filter.id.handle), standing->second, filter});
-      }
-      missing.erase(standing);
-    } else if (const auto owner = OwnerOf(filter.filter.cookie)) {
-      differences.push_back({Flaw::kStray, owner->flow, std::nullopt, filter});
+Comparison::Comparison(std::vector<Expected> expected) : expected_(std::move(expected)) {
+  std::ranges::sort(expected_, {}, &Expected::flow);
+  Begin();
+}
+
+void Comparison::Begin() {
+  seen_.assign(expected_.size(), false);
+  differences_.clear();
+}
+
+void Comparison::Add(netlink::InstalledFilter found) {
+  const flow::FlowId flow = FlowOf(found.filter.id.handle);
+  const auto entry = std::ranges::lower_bound(expected_, flow, {}, &Expected::flow);
+  if (entry != expected_.end() && entry->flow == flow) {
+    netlink::Filter asked = ToFilter(entry->rule, entry->flow, entry->section);
+    if (asked.id == found.filter.id) {
+      seen_[static_cast<std::size_t>(entry - expected_.begin())] = true;
+      const auto flaw = FlawOf(asked, found);
+      if (flaw) differences_.push_back({*flaw, flow, std::move(asked), std::move(found)});
+      return;
     }
   }
-  for (auto& [id, filter] : missing) {
-    differences.push_back({Flaw::kMissing, FlowOf(id.handle), std::move(filter), std::nullopt});
+  const auto owner = OwnerOf(found.filter.cookie);
+  if (owner) differences_.push_back({Flaw::kStray, owner->flow, std::nullopt, std::move(found)});
+}
+
+std::vector<Difference> Comparison::Finish() {
+  for (std::size_t i = 0; i < expected_.size(); ++i) {
+    const Expected& entry = expected_[i];
+    if (seen_[i]) continue;
+    differences_.push_back({Flaw::kMissing, entry.flow, ToFilter(entry.rule, entry.flow, entry.section), std::nullopt});
   }
-  return differences;
+  return std::move(differences_);
 }
 
 std::optional<Expected> Recognize(const netlink::InstalledFilter& found) {

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,12 +48,25 @@ struct Difference {
 // How the filter that stands in the place of `asked` differs from it.
 [[nodiscard]] std::optional<Flaw> FlawOf(const netlink::Filter& asked, const netlink::InstalledFilter& found);
 
+// What should stand on a port beside what does, one filter after the other as they are read: a port may have a hundred thousand.
 // Filters of others are passed over. An entry that is there and should not be is a stray: whether its flow has come in the
 // meantime is for the caller to say.
-[[nodiscard]] std::vector<Difference> Compare(std::span<const Expected> expected,
-                                              std::span<const netlink::InstalledFilter> found);
+class Comparison {
+ public:
+  explicit Comparison(std::vector<Expected> expected);
+  // Before the first filter, and where the reading has to begin anew.
+  void Begin();
+  void Add(netlink::InstalledFilter found);
+  // After the last.
+  [[nodiscard]] std::vector<Difference> Finish();
 
-// The entry of ours that a filter is, read back in full, with nothing about it that Compare would find wrong. Nothing: it is not
+ private:
+  std::vector<Expected> expected_;  // by flow
+  std::vector<bool> seen_;          // of these
+  std::vector<Difference> differences_;
+};
+
+// The entry of ours that a filter is, read back in full, with nothing about it that Comparison would find wrong. Nothing: it is not
 // ours, or not as we would have written it.
 [[nodiscard]] std::optional<Expected> Recognize(const netlink::InstalledFilter& found);
 

@@ -157,18 +157,22 @@ tl::expected<PortKeeper::Prepared, PortKeeper::Refusal> PortKeeper::Prepare(std:
 }
 
 Result<std::vector<Expected>> PortKeeper::TakeOver(std::uint32_t port) {
-  const auto filters = netlink::ListFilters(socket_, FullDump(port));
-  if (!filters) return tl::make_unexpected(filters.error());
   std::vector<Expected> standing;
   std::vector<netlink::FilterId> others;
-  for (const netlink::InstalledFilter& filter : *filters) {
-    if (!OwnerOf(filter.filter.cookie)) continue;
+  const auto again = [&] {
+    standing.clear();
+    others.clear();
+  };
+  const auto each = [&](const netlink::InstalledFilter& filter) {
+    if (!OwnerOf(filter.filter.cookie)) return;
     if (auto entry = Recognize(filter)) {
       standing.push_back(std::move(*entry));
     } else {
       others.push_back(filter.filter.id);
     }
-  }
+  };
+  const auto read = netlink::ReadFilters(socket_, FullDump(port), again, each);
+  if (!read) return tl::make_unexpected(read.error());
   // Both forms at once are of two runs, or of none: nothing says which to go on in.
   const auto form = FormOf(standing);
   std::erase_if(standing, [&](const Expected& entry) {
@@ -282,13 +286,15 @@ Result<std::set<std::uint32_t>> PortKeeper::ClassifierChains(std::uint32_t port,
   return chains;
 }
 
-Result<std::vector<Difference>> PortKeeper::Audit(std::uint32_t port, flow::Form form,
-                                                  const std::vector<Expected>& expected) {
-  const auto filters = netlink::ListFilters(socket_, FullDump(port));
-  if (!filters) return tl::make_unexpected(filters.error());
+Result<std::vector<Difference>> PortKeeper::Audit(std::uint32_t port, flow::Form form, std::vector<Expected> expected) {
+  Comparison comparison(std::move(expected));
+  const auto read = netlink::ReadFilters(
+      socket_, FullDump(port), [&] { comparison.Begin(); },
+      [&](netlink::InstalledFilter filter) { comparison.Add(std::move(filter)); });
+  if (!read) return tl::make_unexpected(read.error());
   const auto chains = ClassifierChains(port, form);
   if (!chains) return tl::make_unexpected(chains.error());
-  std::vector<Difference> differences = Compare(expected, *filters);
+  std::vector<Difference> differences = comparison.Finish();
   std::erase_if(differences, [this](const Difference& difference) { return IsThereAfterAll(difference); });
   for (std::uint32_t chain = 0; chain < ChainsOf(form); ++chain) {
     if (chains->contains(chain)) continue;

@@ -51,7 +51,7 @@ class PortKeeper {
   Result<flow::Sweep> ReadCounters(std::uint32_t port);
 
   // What differs on the port from `expected`. A filter of the classifier that is missing is put back, and told.
-  Result<std::vector<Difference>> Audit(std::uint32_t port, flow::Form form, const std::vector<Expected>& expected);
+  Result<std::vector<Difference>> Audit(std::uint32_t port, flow::Form form, std::vector<Expected> expected);
   // One that is gone already is done.
   Result<void> RemoveStray(const netlink::FilterId& id);
 

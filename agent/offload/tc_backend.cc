@@ -106,9 +106,9 @@ std::vector<QueueDepth> TcBackend::Queues() const {
 
 void TcBackend::RunKeeper() {
   while (true) {
-    const std::vector<Request> requests = requests_.PopBatch(1, std::chrono::hours(1));
-    for (const Request& request : requests) {
-      std::visit([this](const auto& each) { Handle(each); }, request);
+    std::vector<Request> requests = requests_.PopBatch(1, std::chrono::hours(1));
+    for (Request& request : requests) {
+      std::visit([this](auto& each) { Handle(each); }, request);
     }
     if (requests.empty() && requests_.closed()) return;
   }
@@ -160,13 +160,13 @@ void TcBackend::Handle(const SweepRequest& request) {
   }
 }
 
-void TcBackend::Handle(const AuditRequest& request) {
+void TcBackend::Handle(AuditRequest& request) {
   const auto cpu = ThreadCpu();
   Audited report;
   report.token = request.token;
   report.port = request.port;
   report.entries = request.expected.size();
-  auto differences = keeper_.Audit(request.port, FormOf(request.port), request.expected);
+  auto differences = keeper_.Audit(request.port, FormOf(request.port), std::move(request.expected));
   if (differences) {
     report.differences = std::move(*differences);
   } else {

@@ -77,7 +77,7 @@ class TcBackend final : public Backend {
   void Handle(const TryRequest& request);
   void Handle(const ReleaseRequest& request);
   void Handle(const SweepRequest& request);
-  void Handle(const AuditRequest& request);
+  void Handle(AuditRequest& request);
   void Handle(const StrayRequest& request);
   [[nodiscard]] flow::Form FormOf(std::uint32_t port) const;
 

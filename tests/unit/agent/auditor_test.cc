@@ -73,7 +73,9 @@ class AuditorTest : public testing::Test, private AuditHost {
       report.token = request.token;
       report.port = request.port;
       report.entries = request.expected.size();
-      report.differences = offload::Compare(request.expected, found);
+      offload::Comparison comparison(request.expected);
+      for (const netlink::InstalledFilter& filter : found) comparison.Add(filter);
+      report.differences = comparison.Finish();
       report.cpu = cpu_;
       auditor_.OnAudited(std::move(report), world_.now);
     }

@@ -31,6 +31,29 @@ netlink::InstalledFilter Standing(const Expected& entry) {
   return found;
 }
 
+std::vector<Difference> Compare(const std::vector<Expected>& expected,
+                                const std::vector<netlink::InstalledFilter>& found) {
+  Comparison comparison(expected);
+  for (const netlink::InstalledFilter& filter : found) comparison.Add(filter);
+  return comparison.Finish();
+}
+
+TEST(Comparison, AReadingThatBeginsAnewCountsOnce) {
+  const Expected entry = EntryOf(5, 1), other = EntryOf(6, 2);
+  netlink::InstalledFilter wrong = Standing(entry);
+  wrong.in_hw = false;
+  Comparison comparison({other, entry});
+  comparison.Add(wrong);
+  comparison.Add(Standing(other));
+  comparison.Begin();
+  comparison.Add(Standing(entry));
+  comparison.Add(Standing(entry));  // a dump that shifted may show one twice
+  const auto differences = comparison.Finish();
+  ASSERT_EQ(differences.size(), 1u);
+  EXPECT_EQ(differences[0].flaw, Flaw::kMissing);
+  EXPECT_EQ(differences[0].flow, other.flow);
+}
+
 TEST(Comparison, WhatStandsAsItShouldIsNoDifference) {
   const std::vector<Expected> expected = {EntryOf(5, 1), EntryOf(6, 2)};
   EXPECT_TRUE(Compare(expected, std::vector{Standing(expected[1]), Standing(expected[0])}).empty());

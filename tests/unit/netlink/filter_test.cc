@@ -272,10 +272,12 @@ TEST(FilterLists, LeaveOutTheHeaders) {
     kernel.Answer(dump);
   };
   Socket socket(std::move(transport));
-  const auto filters = ListFilters(socket, {.ifindex = 3});
-  ASSERT_TRUE(filters);
-  ASSERT_EQ(filters->size(), 1u);
-  EXPECT_EQ(filters->front().filter, RoutedFlow());
+  std::vector<InstalledFilter> filters;
+  ASSERT_TRUE(ReadFilters(
+      socket, {.ifindex = 3}, [&] { filters.clear(); },
+      [&](InstalledFilter filter) { filters.push_back(std::move(filter)); }));
+  ASSERT_EQ(filters.size(), 1u);
+  EXPECT_EQ(filters.front().filter, RoutedFlow());
   EXPECT_EQ(ListTerse(socket, {.ifindex = 3})->size(), 1u);
   EXPECT_TRUE(ListBpfFilters(socket, {.ifindex = 3})->empty());
 }
