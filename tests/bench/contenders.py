@@ -39,12 +39,13 @@ class Dpuflow:
     def stages(self):
         """Of a new flow's way into hardware: milliseconds spent in each stage until now, and how many flows there were."""
         counters = self.daemon.api.call("GetStats")["counters"]
-        found = {}
-        for part in ("sum", "count"):
-            for counter in counters:
-                if counter["name"] == f"dpuflow_flow_microseconds_{part}":
-                    found.setdefault(counter["labels"]["stage"], []).append(counter["value"] / 1e3 if part == "sum" else counter["value"])
-        return found
+
+        def parts(part, divisor):
+            name = f"dpuflow_flow_microseconds_{part}"
+            return {one["labels"]["stage"]: one["value"] / divisor for one in counters if one["name"] == name}
+
+        counts = parts("count", 1)
+        return {stage: (milliseconds, counts[stage]) for stage, milliseconds in parts("sum", 1000).items()}
 
     @staticmethod
     def move(_flows):

@@ -191,7 +191,8 @@ TEST(Pipeline, AMissDuringTheRemovalBringsTheEntryBack) {
   world.Ask();
   for (const Operation& operation : removals) {
     world.hardware.erase(operation.flow);
-    world.pipeline.OnOutcome({Operation::Kind::kRemove, operation.flow, std::nullopt, {.issued = world.now}}, world.now);
+    world.pipeline.OnOutcome({Operation::Kind::kRemove, operation.flow, std::nullopt, {.issued = world.now}},
+                             world.now);
   }
   world.Run();
   EXPECT_NE(world.Entry(World::kServer), nullptr);

@@ -23,7 +23,7 @@ TEST(SweepPace, TakesAHundredthOfAProcessor) {
   SweepPace pace(seconds(1), seconds(5));
   EXPECT_TRUE(pace.IsDue(kStart));
   pace.Spent(milliseconds(12));  // of one port
-  pace.Spent(milliseconds(8));  // of another
+  pace.Spent(milliseconds(8));   // of another
   EXPECT_FALSE(pace.IsDue(kStart + seconds(1)));
   EXPECT_TRUE(pace.IsDue(kStart + seconds(2)));
   EXPECT_TRUE(pace.IsDue(kStart + seconds(3)));  // nothing has been spent since
