@@ -282,7 +282,7 @@ void Agent::Apply(offload::Report report, TimePoint now) {
                      *outcome.error);
       }
       const flow::Flow* flow = pipeline_.flows().Find(outcome.flow);
-      if (outcome.error && flow != nullptr && offload::FootingIsGone(*outcome.error)) lost.insert(flow->match.port);
+      if (outcome.error && flow != nullptr && offload::FootingIsGone(*outcome.error)) lost.insert(flow->port());
       latencies_.OnOutcome(outcome, now);
       pipeline_.OnOutcome(outcome, now);
     }

@@ -25,7 +25,7 @@ constexpr std::size_t kDifferencesTold = 1000;  // in one report; all are counte
 std::string InWords(const flow::Answer& answer, const flow::Flow& flow) {
   if (answer.source == flow::SourceVerdict::kInvalid) return "nothing: the source is not valid";
   if (answer.verdict != flow::Answer::Verdict::kForward) return fmt::format("nothing: {}", answer.reason.text);
-  return offload::InWords(offload::ToFilter({flow.match, flow::Pipeline::ActionOf(answer)}, flow.id, flow.section));
+  return offload::InWords(offload::ToFilter({flow.match(), flow::Pipeline::ActionOf(answer)}, flow.id, flow.section));
 }
 
 std::string InWords(const std::optional<netlink::InstalledFilter>& found) {
@@ -187,7 +187,7 @@ void Auditor::Expect(Token token, Run& run) {
   for (std::size_t i = 0; i < kExpectedPerStep && !expectation.flows.empty(); ++i) {
     const flow::Flow* flow = pipeline_.FindStanding(expectation.flows.back());
     expectation.flows.pop_back();
-    if (flow != nullptr) expectation.entries.push_back({flow->id, *flow->installed, flow->section});
+    if (flow != nullptr) expectation.entries.push_back({flow->id, flow->With(flow->installed), flow->section});
   }
   if (!expectation.flows.empty()) return;
   backend_.Audit(token, expectation.port, std::move(expectation.entries));
@@ -244,9 +244,9 @@ bool Auditor::IsStray(const offload::Difference& difference) const {
   const netlink::FilterId& id = difference.found->filter.id;
   const flow::Flow* flow = pipeline_.flows().Find(difference.flow);
   if (flow == nullptr) return true;
-  const offload::Place place = offload::PlaceOf(flow->match, flow->section);
-  return flow->match.port != id.ifindex || place != offload::Place{id.chain, id.prio} ||
-         id.handle != offload::HandleOf(flow->id) || id.ethertype != flow->match.ethertype;
+  const offload::Place place = offload::PlaceOf(flow->match(), flow->section);
+  return flow->port() != id.ifindex || place != offload::Place{id.chain, id.prio} ||
+         id.handle != offload::HandleOf(flow->id) || id.ethertype != flow->ethertype();
 }
 
 // The driver still shows them, so reading back would find nothing.
@@ -254,8 +254,8 @@ void Auditor::WriteLostAgain() {
   for (const flow::Surprise& surprise : pipeline_.TakeSurprises()) {
     const flow::Flow* flow = pipeline_.flows().Find(surprise.flow);
     if (flow == nullptr || !flow->installed || settings_.period.count() == 0) continue;
-    Tell({"miss", flow->match.port, flow->id,
-          offload::InWords(offload::ToFilter(*flow->installed, flow->id, flow->section)),
+    Tell({"miss", flow->port(), flow->id,
+          offload::InWords(offload::ToFilter(flow->With(flow->installed), flow->id, flow->section)),
           "a packet that it should match"});
     for (const flow::FlowId id : surprise.entries) (void)pipeline_.Rewrite(id, false, surprise.seen);
   }
@@ -269,7 +269,7 @@ void Auditor::AskSome(Run& run) {
     const flow::FlowId id = run.flows.front();
     run.flows.pop_front();
     const flow::Flow* flow = pipeline_.flows().Find(id);
-    if (flow == nullptr || (!run.everything && flow->packets == flow->audited_packets)) continue;
+    if (flow == nullptr || (!run.everything && !flow->unaudited)) continue;
     if (auto question = pipeline_.AuditQuestion(id)) questions.push_back(std::move(*question));
   }
   if (questions.empty()) return;
@@ -298,8 +298,8 @@ void Auditor::Confirm(Token token, bool in_step) {
   for (const flow::Answer& answer : questions.empty() ? std::vector<flow::Answer>{} : host_.Ask(questions)) {
     const flow::Flow* flow = pipeline_.flows().Find(answer.question.flow);
     if (flow == nullptr || !pipeline_.Disagrees(answer)) continue;
-    Note(run, {"path", flow->match.port, flow->id, InWords(answer, *flow),
-               offload::InWords(offload::ToFilter(*flow->installed, flow->id, flow->section))});
+    Note(run, {"path", flow->port(), flow->id, InWords(answer, *flow),
+               offload::InWords(offload::ToFilter(flow->With(flow->installed), flow->id, flow->section))});
     pipeline_.AskAgain(flow->id);
   }
   FinishIfDone(token, host_.Now());

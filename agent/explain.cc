@@ -398,11 +398,11 @@ void AddEntries(Explanation& explanation, const std::optional<Insight>& kernel, 
   if (kernel) explanation.key = context.pipeline.KeyFor(kernel->answer);
   for (const flow::FlowId id : flows.OnPort(packet.port)) {
     const flow::Flow* flow = flows.Find(id);
-    const bool own = explanation.key && IsOfKey(flow->match, *explanation.key, packet);
-    if (own || MatchesSource(flow->match, packet)) explanation.entries.push_back(*flow);
+    const bool own = explanation.key && IsOfKey(flow->match(), *explanation.key, packet);
+    if (own || MatchesSource(flow->match(), packet)) explanation.entries.push_back(*flow);
   }
   std::ranges::sort(explanation.entries, {},
-                    [](const flow::Flow& flow) { return std::tuple(flow.match.table, !flow.installed, flow.id); });
+                    [](const flow::Flow& flow) { return std::tuple(flow.table(), !flow.installed, flow.id); });
   if (explanation.entries.size() > kMostSources) {
     explanation.entries_left_out = explanation.entries.size() - kMostSources;
     explanation.entries.resize(kMostSources);
@@ -417,7 +417,7 @@ void AddEntries(Explanation& explanation, const std::optional<Insight>& kernel, 
 
 bool HasEntry(const Explanation& explanation, Table table) {
   return std::ranges::any_of(explanation.entries,
-                             [&](const flow::Flow& flow) { return flow.match.table == table && flow.installed; });
+                             [&](const flow::Flow& flow) { return flow.table() == table && flow.installed; });
 }
 
 // Whether a packet with the right source MAC meets an entry in each table of this form.
@@ -432,17 +432,17 @@ std::string Obstacle(const Explanation& explanation, const ExplainContext& conte
   const flow::FlowTable& flows = context.pipeline.flows();
   for (const flow::FlowId id : flows.OnPort(explanation.packet.port)) {
     const flow::Flow* flow = flows.Find(id);
-    if (flow->match.table != Table::kGuard || flow->installed) continue;
-    return flow->reason.empty() ? "the port's guards are being installed"
-                                : fmt::format("a guard was refused: {}", flow->reason.text);
+    if (flow->table() != Table::kGuard || flow->installed) continue;
+    return flow->reason().empty() ? "the port's guards are being installed"
+                                  : fmt::format("a guard was refused: {}", flow->reason().text);
   }
   if (explanation.key && explanation.key->portless) {
     return "the path depends on ports: as a fragment it stays in software, else name them (sport, dport)";
   }
   if (HasEntry(explanation, Table::kGuard)) return "a guard hands packets from this source to software";
   for (const flow::Flow& flow : explanation.entries) {
-    const bool refused = flow.refusals > 0 || (flow::HasSections(flow.match.table) && flow.section == 0);
-    if (refused && !flow.wanted && !HasEntry(explanation, flow.match.table)) return flow.reason.text;
+    const bool refused = flow.refusals > 0 || (flow::HasSections(flow.table()) && flow.section == 0);
+    if (refused && !flow.wanted && !HasEntry(explanation, flow.table())) return flow.reason().text;
   }
   const Table chained = explanation.station ? Table::kL2Destination : Table::kL3;
   const Table last = context.port.form == flow::Form::kFlat ? Table::kFlat : chained;

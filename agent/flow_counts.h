@@ -17,9 +17,9 @@ struct FlowCounts {
 
   void Add(const flow::Flow& flow) {
     ++all;
-    const auto table = static_cast<std::size_t>(flow.match.table);
+    const auto table = static_cast<std::size_t>(flow.table());
     ++states[table][static_cast<std::size_t>(flow.state())];
-    if (flow.installed) ++entries[flow.match.port][table];
+    if (flow.installed) ++entries[flow.port()][table];
   }
   // In hardware, of all ports.
   [[nodiscard]] ByTable Entries() const {

@@ -30,27 +30,26 @@ void AddTagAndEgress(Json& view, std::uint16_t before, std::uint16_t after, cons
   view["egress"] = egress;
 }
 
-Json ActionsView(const std::optional<flow::Rule>& rule, const NameOf& name_of) {
+Json ActionsView(const flow::Rule& rule, const NameOf& name_of) {
   Json view = Json::object();
-  if (!rule) return view;
-  if (const auto* jump = std::get_if<flow::GotoTable>(&rule->action)) {
+  if (const auto* jump = std::get_if<flow::GotoTable>(&rule.action)) {
     view["goto_table"] = std::string(ToString(jump->table));
-  } else if (const auto* route = std::get_if<flow::RouteTo>(&rule->action)) {
+  } else if (const auto* route = std::get_if<flow::RouteTo>(&rule.action)) {
     view["set_src_mac"] = ToString(route->adjacency.source);
     view["set_dst_mac"] = ToString(route->adjacency.destination);
     view["decrement_ttl"] = true;
-    AddTagAndEgress(view, rule->match.vlan, route->adjacency.vlan, name_of(route->adjacency.egress));
-  } else if (const auto* bridge = std::get_if<flow::BridgeTo>(&rule->action)) {
-    AddTagAndEgress(view, rule->match.vlan, bridge->vlan, name_of(bridge->egress));
+    AddTagAndEgress(view, rule.match.vlan, route->adjacency.vlan, name_of(route->adjacency.egress));
+  } else if (const auto* bridge = std::get_if<flow::BridgeTo>(&rule.action)) {
+    AddTagAndEgress(view, rule.match.vlan, bridge->vlan, name_of(bridge->egress));
   } else {
     view["trap"] = true;
   }
   return view;
 }
 
-Json RouteView(const flow::Dependencies& dependencies, const flow::Match& match) {
+Json RouteView(const IpPrefix& prefix, const flow::Dependencies& dependencies, const flow::Match& match) {
   Json view;
-  view["prefix"] = ToString(*dependencies.route);
+  view["prefix"] = ToString(prefix);
   view["table"] = dependencies.table;
   if (!dependencies.nexthop_ids.empty()) view["nexthop_id"] = dependencies.nexthop_ids.front();
   if (dependencies.neighs.size() == 1 && match.destination &&
@@ -81,20 +80,20 @@ Json MatchView(const flow::Match& match) {
 }
 
 Json FlowView(const Flow& flow, const NameOf& name_of, flow::TimePoint now) {
-  const auto& rule = flow.installed ? flow.installed : flow.wanted;
+  const auto& action = flow.installed ? flow.installed : flow.wanted;
   Json view;
   view["id"] = flow.id;
-  view["table"] = std::string(ToString(flow.match.table));
-  view["port"] = name_of(flow.match.port);
-  view["ifindex"] = flow.match.port;
-  if (flow.match.vlan != flow::kUntagged) view["vlan"] = flow.match.vlan;
-  view["ethertype"] = flow.match.ethertype;
-  view["match"] = MatchView(flow.match);
-  view["actions"] = ActionsView(rule, name_of);
+  view["table"] = std::string(ToString(flow.table()));
+  view["port"] = name_of(flow.port());
+  view["ifindex"] = flow.port();
+  if (flow.vlan() != flow::kUntagged) view["vlan"] = flow.vlan();
+  view["ethertype"] = flow.ethertype();
+  view["match"] = MatchView(flow.match());
+  view["actions"] = action ? ActionsView(flow.With(action), name_of) : Json::object();
   view["state"] = std::string(ToString(flow.state()));
-  if (!flow.reason.empty()) {
-    view["reason"] = flow.reason.text;
-    view["why"] = std::string(ToString(flow.reason.why));
+  if (!flow.reason().empty()) {
+    view["reason"] = flow.reason().text;
+    view["why"] = std::string(ToString(flow.reason().why));
   }
   view["age_ms"] = Milliseconds(now - flow.created);
   view["idle_ms"] = Milliseconds(now - std::max(flow.active, flow.programmed));
@@ -103,10 +102,10 @@ Json FlowView(const Flow& flow, const NameOf& name_of, flow::TimePoint now) {
   view["packets_per_second"] = std::llround(flow.packets_per_second);
   view["bits_per_second"] = std::llround(flow.bytes_per_second * 8);
   if (flow.installed || flow.in_flight) {
-    const offload::Place place = offload::PlaceOf(flow.match, flow.section);
+    const offload::Place place = offload::PlaceOf(flow.match(), flow.section);
     view["tc"] = {{"chain", place.chain}, {"prio", place.prio}, {"handle", offload::HandleOf(flow.id)}};
   }
-  if (flow.dependencies.route) view["route"] = RouteView(flow.dependencies, flow.match);
+  if (const auto route = flow.route()) view["route"] = RouteView(*route, flow.dependencies(), flow.match());
   return view;
 }
 
@@ -173,11 +172,12 @@ Json SampleView(const metrics::Sample& sample) {
 }
 
 bool FlowFilter::Matches(const Flow& flow, const NameOf& name_of) const {
-  if (table && flow.match.table != *table) return false;
+  if (table && flow.table() != *table) return false;
   if (state && flow.state() != *state) return false;
-  if (vlan && flow.match.vlan != (*vlan == 0 ? flow::kUntagged : *vlan)) return false;
-  if (port && name_of(flow.match.port) != *port) return false;
-  if (destination && (!flow.match.destination || !destination->Contains(flow.match.destination->address))) return false;
+  if (vlan && flow.vlan() != (*vlan == 0 ? flow::kUntagged : *vlan)) return false;
+  if (port && name_of(flow.port()) != *port) return false;
+  if (destination && (!flow.match().destination || !destination->Contains(flow.match().destination->address)))
+    return false;
   return true;
 }
 

@@ -3,6 +3,8 @@
 
 #include <array>
 
+#include "agent/flow/flow_table.h"
+
 namespace dpuflow::flow {
 namespace {
 
@@ -13,11 +15,22 @@ constexpr std::array<std::string_view, kStates> kStateNames = {"resolving",   "w
 
 State Flow::state() const {
   if (in_flight) return *in_flight == Operation::Kind::kRemove ? State::kRemoving : State::kProgramming;
-  if (held) return State::kProgramming;
+  if (held != 0) return State::kProgramming;
   if (queued) return wanted ? State::kProgramming : State::kRemoving;
   if (installed) return State::kOffloaded;
   if (!answered) return State::kResolving;
   return waiting ? State::kWaiting : State::kSoftware;
+}
+
+const Reason& Flow::reason() const {
+  static const Reason kNone;
+  return kept ? *kept : kNone;
+}
+
+const Dependencies& Flow::dependencies() const { return group->dependencies; }
+
+std::optional<IpPrefix> Flow::route() const {
+  return route_length ? std::optional(IpPrefix::Canonical(packet.destination, *route_length)) : std::nullopt;
 }
 
 std::string_view ToString(State state) { return kStateNames[static_cast<std::size_t>(state)]; }

@@ -9,6 +9,8 @@
 #include <string_view>
 
 #include "agent/flow/events.h"
+#include "agent/flow/interned.h"
+#include "agent/flow/mask.h"
 
 namespace dpuflow::flow {
 
@@ -22,27 +24,36 @@ enum class State : std::uint8_t {
 };
 inline constexpr std::size_t kStates = static_cast<std::size_t>(State::kRemoving) + 1;
 
+// What the answers of flows rest on, and the port where they enter: the same for thousands of them. The table's (flow_table.h).
+struct FlowGroup;
+
+// There may be a hundred thousand, so what many have in common is kept once, and nothing twice: some 230 bytes.
 struct Flow {
   FlowId id = 0;
-  Match match;
+  std::uint32_t place = 0;   // in its group; the table's
+  Mask mask;                 // which fields of the packet are its key
   std::uint8_t section = 0;  // of its table, where keys of this shape stand (sections.h); 0: none was free
 
-  std::optional<Rule> wanted;                // what the hardware should hold; nothing: it should hold nothing
-  std::optional<Rule> installed;             // what it holds and has acknowledged
+  bool queued : 1 = false;                   // stands among the operations to be issued
+  bool doubtful : 1 = false;                 // a sweep did not see what is installed: it is written once more
+  bool afresh : 1 = false;                   // and what stands there is removed first, since it cannot be replaced
+  bool listed : 1 = false;                   // among those of which nothing is wanted (Pipeline::unwanted_)
+  bool leaving : 1 = false;                  // to be forgotten as soon as the hardware holds nothing
+  bool dirty : 1 = false;                    // stands among the flows to be asked about
+  bool moved : 1 = false;                    // its sender has moved, says a change, and the kernel is still to be asked
+  bool answered : 1 = false;                 // the kernel has been asked at least once
+  bool waiting : 1 = false;                  // the answer was kWait
+  bool unaudited : 1 = false;                // its counter has moved since an audit last asked the kernel about it
   std::optional<Operation::Kind> in_flight;  // the one operation under way
-  bool queued = false;                       // stands among the operations to be issued
-  std::optional<Epoch> held;                 // its add waits until other entries are gone (MustWait); since this epoch
-  bool doubtful = false;                     // a sweep did not see what is installed: it is written once more
-  bool afresh = false;                       // and what stands there is removed first, since it cannot be replaced
-  bool listed = false;                       // among those of which nothing is wanted (Pipeline::unwanted_)
-  bool leaving = false;                      // to be forgotten as soon as the hardware holds nothing
-  bool dirty = false;                        // stands among the flows to be asked about
-  bool moved = false;                        // its sender has moved, says a change, and the kernel is still to be asked
-  bool answered = false;                     // the kernel has been asked at least once
-  bool waiting = false;                      // the answer was kWait
-  Reason reason;                             // why it waits, stays in software or was refused
-  Dependencies dependencies;
-  Miss miss;  // the last one whose source was valid: with it the question is asked again
+  std::optional<std::uint8_t> route_length;  // of the route that its packets take, if one is known
+  std::uint8_t refusals = 0;                 // in a row: each doubles the wait
+
+  Miss packet;  // the last one whose source was valid, or nothing but the key: with it the question is asked again
+  Interned<Action> wanted;     // what the hardware should do; nothing: it should hold nothing
+  Interned<Action> installed;  // what it does, and has acknowledged
+  Interned<Reason> kept;       // why it waits, stays in software or was refused
+  const FlowGroup* group = nullptr;
+  Epoch held = 0;  // its add waits until other entries are gone (MustWait); since this epoch. 0: it does not
 
   TimePoint created;
   TimePoint asked;        // when the kernel was last asked
@@ -51,18 +62,30 @@ struct Flow {
   TimePoint touched;      // of the last outcome of any operation
   TimePoint retry_after;  // after a refusal: not tried again before
   TimePoint surprised;    // when a packet last came up that its entry should have kept in hardware
+  TimePoint sampled;
 
-  // Totals over the flow's life; `base` is what its present filter had counted at the last sample.
+  // Totals over the flow's life; `base_*` is what its present filter had counted at the last sample.
   std::uint64_t packets = 0;
   std::uint64_t bytes = 0;
-  Sample base;
-  std::uint64_t audited_packets = 0;  // what `packets` was when an audit last asked the kernel about the flow
-  TimePoint sampled;
-  double packets_per_second = 0;  // between the last two samples
-  double bytes_per_second = 0;
-  unsigned refusals = 0;  // in a row: each doubles the wait
+  std::uint64_t base_packets = 0;
+  std::uint64_t base_bytes = 0;
+  float packets_per_second = 0;  // between the last two samples
+  float bytes_per_second = 0;
 
   [[nodiscard]] State state() const;
+  [[nodiscard]] Table table() const { return mask.table; }
+  [[nodiscard]] std::uint32_t port() const { return packet.port; }
+  [[nodiscard]] std::uint16_t vlan() const { return packet.vlan; }
+  [[nodiscard]] std::uint16_t ethertype() const { return packet.ethertype; }
+  [[nodiscard]] Match match() const { return Masked(packet, mask); }
+  [[nodiscard]] bool is_routed() const { return mask.Has(Mask::kDestination); }  // IsRouted(match())
+  // Its key with that action.
+  [[nodiscard]] Rule With(const Interned<Action>& action) const { return {match(), *action}; }
+  // Without a reason: an empty one.
+  [[nodiscard]] const Reason& reason() const;
+  // What its answer rests on, its route apart. Valid until it is answered anew.
+  [[nodiscard]] const Dependencies& dependencies() const;
+  [[nodiscard]] std::optional<IpPrefix> route() const;
 };
 
 // "resolving", "waiting", ...: the words of the API and the command line.

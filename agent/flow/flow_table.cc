@@ -10,29 +10,35 @@ namespace {
 
 bool HoldsCheckedSource(const Match& match) { return match.source && VouchesForSender(match.table); }
 
-// The addresses by which route changes find the entry. Guards hold prefixes and depend on no route.
-std::vector<IpAddress> IndexedAddresses(const Match& match) {
-  std::vector<IpAddress> addresses;
-  if (match.destination) addresses.push_back(match.destination->address);
-  if (HoldsCheckedSource(match)) addresses.push_back(match.source->address);
-  return addresses;
-}
-
-template <typename Index, typename Key>
-void Drop(Index& index, const Key& key, FlowId id) {
-  const auto found = index.find(key);
-  if (found == index.end()) return;
-  found->second.erase(id);
-  if (found->second.empty()) index.erase(found);
-}
-
+// The flows of the groups that a key leads to.
 template <typename Index, typename Key>
 void Collect(const Index& index, const Key& key, std::vector<FlowId>& into) {
   const auto found = index.find(key);
-  if (found != index.end()) into.insert(into.end(), found->second.begin(), found->second.end());
+  if (found == index.end()) return;
+  for (const FlowGroup* group : found->second) into.insert(into.end(), group->flows.begin(), group->flows.end());
+}
+
+template <typename Addresses>
+void CollectIn(const Addresses& addresses, const IpPrefix& prefix, std::vector<FlowId>& into) {
+  const auto end = addresses.upper_bound(prefix.Last());
+  for (auto flow = addresses.lower_bound(prefix.address); flow != end; ++flow) into.push_back((*flow)->id);
 }
 
 }  // namespace
+
+std::size_t FlowTable::GroupHash::operator()(const FlowGroup& group) const {
+  const Dependencies& dependencies = group.dependencies;
+  std::size_t digest = group.port;
+  const auto mix = [&digest](std::size_t value) { digest = (digest ^ value) * 0x100000001b3; };
+  mix(dependencies.table);
+  for (const std::uint32_t nexthop : dependencies.nexthop_ids) mix(nexthop);
+  for (const std::uint32_t link : dependencies.links) mix(link);
+  for (const NeighKey& neigh : dependencies.neighs) mix(NeighHash()(neigh));
+  for (const StationKey& station : dependencies.stations) mix(StationHash()(station));
+  if (dependencies.next_hop) mix(NeighHash()(*dependencies.next_hop));
+  if (dependencies.sender) mix(StationHash()(*dependencies.sender));
+  return digest;
+}
 
 // Half of the numbers are the filters' (HandleOf), so these begin again after 2^31.
 FlowId FlowTable::UnusedId() {
@@ -43,8 +49,8 @@ FlowId FlowTable::UnusedId() {
 }
 
 void FlowTable::FindSection(Flow& flow) {
-  if (flow.section != 0 || !HasSections(flow.match.table)) return;
-  flow.section = SectionsOf(flow.match.table).Acquire(ShapeOf(flow.match));
+  if (flow.section != 0 || !HasSections(flow.table())) return;
+  flow.section = SectionsOf(flow.table()).Acquire(ShapeOf(flow.match()));
 }
 
 Flow& FlowTable::Obtain(const Match& match, TimePoint now) {
@@ -65,12 +71,13 @@ Flow* FlowTable::Adopt(FlowId id, const Match& match, std::uint8_t section, Time
 Flow& FlowTable::Make(FlowId id, const Match& match, TimePoint now) {
   Flow& flow = flows_[id];
   flow.id = id;
-  flow.match = match;
+  flow.mask = MaskOf(match);
+  flow.packet = PacketOf(match);
   flow.created = flow.active = now;
-  by_match_.emplace(match, id);
-  by_port_[match.port].insert(id);
-  for (const IpAddress& address : IndexedAddresses(match)) by_address_.emplace(address, id);
-  if (HoldsCheckedSource(match)) checked_sources_.insert(id);
+  by_match_.insert(&flow);
+  if (match.destination) by_destination_.insert(&flow);
+  if (HoldsCheckedSource(match)) by_checked_source_.insert(&flow);
+  JoinGroup(flow, {match.port, {}});
   return flow;
 }
 
@@ -86,56 +93,77 @@ const Flow* FlowTable::Find(FlowId id) const {
 
 Flow* FlowTable::Find(const Match& match) {
   const auto found = by_match_.find(match);
-  return found == by_match_.end() ? nullptr : Find(found->second);
+  return found == by_match_.end() ? nullptr : *found;
 }
 
 const Flow* FlowTable::Find(const Match& match) const {
   const auto found = by_match_.find(match);
-  return found == by_match_.end() ? nullptr : Find(found->second);
+  return found == by_match_.end() ? nullptr : *found;
 }
 
 void FlowTable::Erase(FlowId id) {
   const auto found = flows_.find(id);
   if (found == flows_.end()) return;
-  const Flow& flow = found->second;
-  RemoveFromIndexes(flow);
-  by_match_.erase(flow.match);
-  Drop(by_port_, flow.match.port, id);
-  for (const IpAddress& address : IndexedAddresses(flow.match)) by_address_.erase({address, id});
-  checked_sources_.erase(id);
-  SectionsOf(flow.match.table).Release(flow.section);
+  Flow& flow = found->second;
+  LeaveGroup(flow);
+  by_match_.erase(&flow);
+  by_destination_.erase(&flow);
+  by_checked_source_.erase(&flow);
+  SectionsOf(flow.table()).Release(flow.section);
   flows_.erase(found);
 }
 
+// Another one would change the key under the indexes.
+void FlowTable::Keep(Flow& flow, const Miss& packet) {
+  if (Masked(packet, flow.mask) == flow.match()) flow.packet = packet;
+}
+
 void FlowTable::SetDependencies(Flow& flow, Dependencies dependencies) {
-  if (flow.dependencies == dependencies) return;
-  RemoveFromIndexes(flow);
-  flow.dependencies = std::move(dependencies);
-  AddToIndexes(flow);
+  flow.route_length = dependencies.route ? std::optional(dependencies.route->length) : std::nullopt;
+  dependencies.route.reset();
+  if (flow.group->dependencies == dependencies) return;
+  LeaveGroup(flow);
+  JoinGroup(flow, {flow.port(), std::move(dependencies)});
 }
 
-void FlowTable::AddToIndexes(const Flow& flow) {
-  for (const std::uint32_t link : flow.dependencies.links) by_link_[link].insert(flow.id);
-  for (const NeighKey& neigh : flow.dependencies.neighs) by_neigh_[neigh].insert(flow.id);
-  for (const std::uint32_t nexthop : flow.dependencies.nexthop_ids) by_nexthop_[nexthop].insert(flow.id);
-  for (const StationKey& station : flow.dependencies.stations) by_station_[station].insert(flow.id);
+template <typename With>
+void FlowTable::ForEachIndex(const FlowGroup& group, const With& with) {
+  with(by_port_, group.port);
+  for (const std::uint32_t link : group.dependencies.links) with(by_link_, link);
+  for (const NeighKey& neigh : group.dependencies.neighs) with(by_neigh_, neigh);
+  for (const std::uint32_t nexthop : group.dependencies.nexthop_ids) with(by_nexthop_, nexthop);
+  for (const StationKey& station : group.dependencies.stations) with(by_station_, station);
 }
 
-void FlowTable::RemoveFromIndexes(const Flow& flow) {
-  for (const std::uint32_t link : flow.dependencies.links) Drop(by_link_, link, flow.id);
-  for (const NeighKey& neigh : flow.dependencies.neighs) Drop(by_neigh_, neigh, flow.id);
-  for (const std::uint32_t nexthop : flow.dependencies.nexthop_ids) Drop(by_nexthop_, nexthop, flow.id);
-  for (const StationKey& station : flow.dependencies.stations) Drop(by_station_, station, flow.id);
+void FlowTable::JoinGroup(Flow& flow, FlowGroup group) {
+  const auto [joined, is_new] = groups_.insert(std::move(group));
+  if (is_new) ForEachIndex(*joined, [&](auto& index, const auto& key) { index[key].insert(&*joined); });
+  flow.group = &*joined;
+  flow.place = static_cast<std::uint32_t>(joined->flows.size());
+  joined->flows.push_back(flow.id);
+}
+
+void FlowTable::LeaveGroup(Flow& flow) {
+  const FlowGroup& group = *std::exchange(flow.group, nullptr);
+  const FlowId last = group.flows.back();
+  group.flows[flow.place] = last;
+  flows_.at(last).place = flow.place;
+  group.flows.pop_back();
+  if (!group.flows.empty()) return;
+  ForEachIndex(group, [&](auto& index, const auto& key) {
+    const auto found = index.find(key);
+    if (found == index.end()) return;  // a key that it had twice
+    found->second.erase(&group);
+    if (found->second.empty()) index.erase(found);
+  });
+  groups_.erase(groups_.find(group));
 }
 
 std::vector<FlowId> FlowTable::Affected(const Change& change) const {
   std::vector<FlowId> ids;
   if (const auto* route = std::get_if<RouteChanged>(&change)) {
-    const IpAddress last = route->destination.Last();
-    for (auto it = by_address_.lower_bound({route->destination.address, 0});
-         it != by_address_.end() && it->first <= last; ++it) {
-      ids.push_back(it->second);
-    }
+    CollectIn(by_destination_, route->destination, ids);
+    CollectIn(by_checked_source_, route->destination, ids);
   } else if (const auto* nexthop = std::get_if<NexthopChanged>(&change)) {
     Collect(by_nexthop_, nexthop->id, ids);
   } else if (const auto* neigh = std::get_if<NeighChanged>(&change)) {
@@ -154,12 +182,22 @@ std::vector<FlowId> FlowTable::Affected(const Change& change) const {
 
 std::size_t FlowTable::CountOnPort(std::uint32_t port) const {
   const auto found = by_port_.find(port);
-  return found == by_port_.end() ? 0 : found->second.size();
+  if (found == by_port_.end()) return 0;
+  std::size_t count = 0;
+  for (const FlowGroup* group : found->second) count += group->flows.size();
+  return count;
 }
 
 std::vector<FlowId> FlowTable::OnPort(std::uint32_t port) const {
   std::vector<FlowId> ids;
   Collect(by_port_, port, ids);
+  return ids;
+}
+
+std::vector<FlowId> FlowTable::CheckedSources() const {
+  std::vector<FlowId> ids;
+  ids.reserve(by_checked_source_.size());
+  for (const Flow* flow : by_checked_source_) ids.push_back(flow->id);
   return ids;
 }
 

@@ -9,12 +9,20 @@
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "agent/flow/flow.h"
 #include "agent/flow/sections.h"
 
 namespace dpuflow::flow {
+
+// Flows that enter at one port and whose answers rest on the same.
+struct FlowGroup {
+  std::uint32_t port = 0;
+  Dependencies dependencies;            // without a route, which is each flow's own
+  mutable std::vector<FlowId> flows{};  // flow.place is where a flow stands here
+};
 
 class FlowTable {
  public:
@@ -33,6 +41,8 @@ class FlowTable {
   [[nodiscard]] const Flow* Find(const Match& match) const;
   void Erase(FlowId id);
 
+  // A packet of the flow, which has its key.
+  static void Keep(Flow& flow, const Miss& packet);
   // Replaces what the flow's answer rests on.
   void SetDependencies(Flow& flow, Dependencies dependencies);
 
@@ -42,7 +52,7 @@ class FlowTable {
   [[nodiscard]] std::vector<FlowId> OnPort(std::uint32_t port) const;
   [[nodiscard]] std::size_t CountOnPort(std::uint32_t port) const;
   // The flows that say who may send, and whose key holds the source address.
-  [[nodiscard]] const std::unordered_set<FlowId>& checked_sources() const { return checked_sources_; }
+  [[nodiscard]] std::vector<FlowId> CheckedSources() const;
 
   // Gives at least `most` flows to `each`, if there are so many, and returns where to go on the next time: 0 at the end, which
   // is where one begins. Flows that come meanwhile may be left out; where places() has changed, any flow may, or be seen twice.
@@ -54,7 +64,6 @@ class FlowTable {
     }
     return from < flows_.bucket_count() ? from : 0;
   }
-
   [[nodiscard]] std::size_t places() const { return flows_.bucket_count(); }
 
   [[nodiscard]] std::size_t size() const { return flows_.size(); }
@@ -71,24 +80,58 @@ class FlowTable {
       return HashBytes(key.mac.bytes) ^ (std::size_t{key.bridge} << 32) ^ key.vlan;
     }
   };
+  // Indexes hold no copies of what they are by: they look at the flow, or the group.
+  struct MatchHash {
+    using is_transparent = void;
+    std::size_t operator()(const Match& match) const { return std::hash<Match>()(match); }
+    std::size_t operator()(const Flow* flow) const { return std::hash<Match>()(flow->match()); }
+  };
+  struct MatchEqual {
+    using is_transparent = void;
+    bool operator()(const Flow* one, const Flow* other) const { return one == other; }
+    bool operator()(const Match& match, const Flow* flow) const { return match == flow->match(); }
+    bool operator()(const Flow* flow, const Match& match) const { return match == flow->match(); }
+  };
+  struct GroupHash {
+    std::size_t operator()(const FlowGroup& group) const;
+  };
+  struct GroupEqual {
+    bool operator()(const FlowGroup& one, const FlowGroup& other) const {
+      return one.port == other.port && one.dependencies == other.dependencies;
+    }
+  };
+  template <IpAddress Miss::*kAddress>
+  struct AddressOrder {
+    using is_transparent = void;
+    bool operator()(const Flow* one, const Flow* other) const {
+      const auto order = one->packet.*kAddress <=> other->packet.*kAddress;
+      return order != 0 ? order < 0 : one->id < other->id;
+    }
+    bool operator()(const Flow* flow, const IpAddress& address) const { return flow->packet.*kAddress < address; }
+    bool operator()(const IpAddress& address, const Flow* flow) const { return address < flow->packet.*kAddress; }
+  };
+  template <IpAddress Miss::*kAddress>
+  using ByAddress = std::set<const Flow*, AddressOrder<kAddress>>;  // a prefix is a range
   template <typename Key, typename Hash = std::hash<Key>>
-  using Index = std::unordered_map<Key, std::unordered_set<FlowId>, Hash>;
+  using Index = std::unordered_map<Key, std::unordered_set<const FlowGroup*>, Hash>;
 
   Flow& Make(FlowId id, const Match& match, TimePoint now);
-  void AddToIndexes(const Flow& flow);
-  void RemoveFromIndexes(const Flow& flow);
-
+  void JoinGroup(Flow& flow, FlowGroup group);
+  void LeaveGroup(Flow& flow);
+  // Calls `with` with each index and the keys that the group is in it by.
+  template <typename With>
+  void ForEachIndex(const FlowGroup& group, const With& with);
   FlowId UnusedId();
-
-  FlowId last_id_;
   [[nodiscard]] Sections& SectionsOf(Table table) { return table == Table::kFlat ? flat_sections_ : sections_; }
 
+  FlowId last_id_;
   Sections sections_{kSections};  // of L3
   Sections flat_sections_{kFlatSections};
   std::unordered_map<FlowId, Flow> flows_;
-  std::unordered_map<Match, FlowId> by_match_;
-  std::set<std::pair<IpAddress, FlowId>> by_address_;  // of destinations and checked sources: a prefix is a range
-  std::unordered_set<FlowId> checked_sources_;
+  std::unordered_set<Flow*, MatchHash, MatchEqual> by_match_;
+  ByAddress<&Miss::destination> by_destination_;
+  ByAddress<&Miss::source> by_checked_source_;
+  std::unordered_set<FlowGroup, GroupHash, GroupEqual> groups_;
   Index<std::uint32_t> by_port_;
   Index<std::uint32_t> by_link_;
   Index<std::uint32_t> by_nexthop_;

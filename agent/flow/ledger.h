@@ -14,7 +14,7 @@ namespace dpuflow::flow {
 
 class Ledger {
  public:
-  // The epoch of what comes in now.
+  // The epoch of what comes in now; never 0.
   [[nodiscard]] Epoch now() const { return now_; }
   // Ends this epoch and returns it.
   Epoch Mark() { return now_++; }
@@ -29,7 +29,7 @@ class Ledger {
   [[nodiscard]] bool ClosedThrough(Epoch epoch) const { return open_.empty() || open_.begin()->first > epoch; }
 
  private:
-  Epoch now_ = 0;
+  Epoch now_ = 1;
   std::map<Epoch, std::size_t> open_;  // few at a time: an epoch ends only when somebody waits
 };
 

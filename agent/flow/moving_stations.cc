@@ -6,15 +6,16 @@
 
 namespace dpuflow::flow {
 
-void MovingStations::Doubt(const Flow& entry) { stations_[entry.match.source_mac].doubted.insert(entry.id); }
+void MovingStations::Doubt(const Flow& entry) { stations_[entry.match().source_mac].doubted.insert(entry.id); }
 
 void MovingStations::DoubtUntilReleased(const Flow& entry) {
-  stations_[entry.match.source_mac].ports.insert(entry.match.port);
+  stations_[entry.match().source_mac].ports.insert(entry.port());
 }
 
 std::vector<FlowId> MovingStations::Clear(const Flow& entry) {
   std::vector<FlowId> freed;
-  const auto found = stations_.find(entry.match.source_mac);
+  if (stations_.empty()) return freed;
+  const auto found = stations_.find(entry.match().source_mac);
   if (found == stations_.end()) return freed;
   found->second.doubted.erase(entry.id);
   Settle(found, freed);
@@ -38,8 +39,9 @@ MovingStations::Stations::iterator MovingStations::Settle(Stations::iterator sta
 
 bool MovingStations::Blocks(const Flow& flow) {
   if (stations_.empty()) return false;
-  const auto* routed = flow.wanted ? std::get_if<RouteTo>(&flow.wanted->action) : nullptr;
-  const std::array<MacAddress, 3> spoken_of = {flow.match.source_mac, flow.match.destination_mac,
+  const auto* routed = flow.wanted ? std::get_if<RouteTo>(&*flow.wanted) : nullptr;
+  const Match match = flow.match();
+  const std::array<MacAddress, 3> spoken_of = {match.source_mac, match.destination_mac,
                                                routed != nullptr ? routed->adjacency.destination : MacAddress{}};
   for (const MacAddress& mac : spoken_of) {
     const auto found = stations_.find(mac);

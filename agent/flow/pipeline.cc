@@ -14,11 +14,11 @@ namespace dpuflow::flow {
 
 // ---- what is wanted -------------------------------------------------------------------------------------------------
 
-void Pipeline::Want(Flow& flow, const Rule& rule, TimePoint now) {
+void Pipeline::Want(Flow& flow, const Action& action, TimePoint now) {
   flow.leaving = false;
   if (!flow.wanted) {
     if (now < flow.retry_after) return;  // refused lately; the reason stands
-    if (flow.match.table != Table::kGuard) {
+    if (flow.table() != Table::kGuard) {
       if (full()) {
         NoteFull(flow, now);
         Explain(flow, {Why::kLimit,
@@ -28,20 +28,22 @@ void Pipeline::Want(Flow& flow, const Rule& rule, TimePoint now) {
       ++wanted_;
     }
   }
-  flow.wanted = rule;
-  flow.reason = {};
+  flow.wanted = actions_.Get(action);
+  flow.kept.reset();
   Settle(flow.id);
 }
 
 void Pipeline::Unwant(Flow& flow) {
-  if (flow.wanted && flow.match.table != Table::kGuard) --wanted_;
+  if (flow.wanted && flow.table() != Table::kGuard) --wanted_;
   flow.wanted.reset();
   NoteUnwanted(flow);
   Settle(flow.id);
 }
 
 void Pipeline::NoteUnwanted(Flow& flow) {
-  if (!std::exchange(flow.listed, true)) unwanted_.push_back(flow.id);
+  if (flow.listed) return;
+  flow.listed = true;
+  unwanted_.push_back(flow.id);
 }
 
 void Pipeline::Leave(Flow& flow) {
@@ -54,13 +56,14 @@ void Pipeline::Settle(FlowId id) {
   if (flow == nullptr || flow->in_flight || flow->queued) return;
   const bool add = flow->wanted && !flow->installed;
   if (add && MustWait(*flow)) {
-    if (!flow->held) ledger_.Open(cause_);
-    if (!flow->held) flow->held = cause_;
+    if (flow->held != 0) return;
+    flow->held = cause_;
+    ledger_.Open(cause_);
     return;
   }
-  const auto held = std::exchange(flow->held, std::nullopt);
-  if (flow->wanted != flow->installed || flow->doubtful) Queue(*flow, held.value_or(cause_));
-  if (held) ledger_.Close(*held);
+  const Epoch held = std::exchange(flow->held, 0);
+  if (flow->wanted != flow->installed || flow->doubtful) Queue(*flow, held != 0 ? held : cause_);
+  if (held != 0) ledger_.Close(held);
   if (!flow->queued && flow->leaving && !flow->installed) Forget(id);
 }
 
@@ -77,10 +80,10 @@ void Pipeline::Queue(Flow& flow, Epoch epoch) {
 void Pipeline::Forget(FlowId id) {
   const Flow* flow = table_.Find(id);
   if (flow == nullptr) return;
-  if (flow->wanted && flow->match.table != Table::kGuard) --wanted_;
-  if (flow->held) ledger_.Close(*flow->held);
+  if (flow->wanted && flow->table() != Table::kGuard) --wanted_;
+  if (flow->held != 0) ledger_.Close(flow->held);
   std::vector<FlowId> freed = moving_.Clear(*flow);
-  if (IsRouted(flow->match)) std::ranges::copy(targets_.Remove(*flow), std::back_inserter(freed));
+  if (flow->is_routed()) std::ranges::copy(targets_.Remove(*flow), std::back_inserter(freed));
   table_.Erase(id);
   for (const FlowId other : freed) Settle(other);
 }
@@ -119,8 +122,8 @@ void Pipeline::OnMiss(const Miss& miss, const Sighting& sighting, TimePoint now)
     ++counters_.misses_not_for_router;
     return;
   }
-  const Target* target = routed ? targets_.Find(RoutedKey(settings.form, miss, 0)) : nullptr;
-  const Fields fields = target != nullptr ? target->fields : FieldsOfLane(settings.form, *lane, miss.ethertype);
+  const auto known = routed ? targets_.FieldsAt(RoutedKey(settings.form, miss, 0)) : std::nullopt;
+  const Fields fields = known ? *known : FieldsOfLane(settings.form, *lane, miss.ethertype);
   const Match match = routed ? RoutedKey(settings.form, miss, fields) : BridgedKey(settings.form, *lane, miss);
   if (!HasRoom(match)) {
     ++counters_.misses_table_full;
@@ -129,7 +132,7 @@ void Pipeline::OnMiss(const Miss& miss, const Sighting& sighting, TimePoint now)
   Flow& flow = Obtain(match, now);
   if (!flow.installed) flow.active = now;
   // The classifier sends to a MAC, and that is no use of a neighbour that the kernel sees.
-  if (sighting.forwarded && flow.dependencies.next_hop) used_neighs_.insert(*flow.dependencies.next_hop);
+  if (sighting.forwarded && flow.dependencies().next_hop) used_neighs_.insert(*flow.dependencies().next_hop);
   const bool undecided = !flow.answered || flow.leaving;
   const bool retry = !flow.wanted && now >= flow.retry_after && now - flow.asked >= limits_.reask;
   const bool refused_before = flow.refusals > 0 && !flow.wanted && now >= flow.retry_after;
@@ -139,7 +142,7 @@ void Pipeline::OnMiss(const Miss& miss, const Sighting& sighting, TimePoint now)
     Ask(flow, miss, {.missed = sighting.time, .read = now});
     return;
   }
-  flow.miss = miss;
+  FlowTable::Keep(flow, miss);
   NoteSurprise(flow, *lane, miss, sighting.time);
   if (flow.wanted) EnsureWay(*lane, miss, std::nullopt, now);
 }
@@ -180,7 +183,7 @@ void Pipeline::TakeDirty(std::size_t most, std::vector<Question>& taken, TimePoi
     }
     flow->dirty = false;
     flow->asked = now;
-    taken.push_back({id, flow->miss, false, epoch});
+    taken.push_back({id, flow->packet, false, epoch});
   }
 }
 
@@ -211,20 +214,20 @@ void Pipeline::OnAnswer(const Answer& answer, TimePoint now) {
     if (refused_source && flow != nullptr && !flow->answered) {
       Explain(*flow, answer.reason);
       // One of this source alone is nobody else's, and sources can be made up without end.
-      if (flow->match.source && VouchesForSender(flow->match.table)) Leave(*flow);
+      if (flow->mask.Has(Mask::kSource) && VouchesForSender(flow->table())) Leave(*flow);
     }
     if (!refused_source) flow = answer.bridged ? ReshapeBridged(answer, now) : Reshape(answer, now);
     if (!refused_source && flow != nullptr) Apply(*flow, port->second, answer, now);
   } else if (flow == nullptr || flow->leaving) {
     // Only a packet brings back what is on its way out.
-  } else if (flow->match.table == Table::kL2Source) {
+  } else if (flow->table() == Table::kL2Source) {
     // It stands as long as what it says is so. A packet brings it back.
-    if (RefusesSender(flow->match, answer)) {
+    if (RefusesSender(flow->match(), answer)) {
       Leave(*flow);
-    } else if (flow->dependencies.sender != answer.sender) {
+    } else if (flow->dependencies().sender != answer.sender) {
       SetSender(*flow, answer.sender);  // its lane is a bridge's now, or was
     }
-  } else if (IsRouted(flow->match) == answer.bridged) {
+  } else if (flow->is_routed() == answer.bridged) {
     Leave(*flow);  // what was bridged is routed now, or the other way around
   } else if (refused_source) {
     // The source with which it was asked has become invalid. Others may not have: the next packet asks with its own.
@@ -254,8 +257,8 @@ Fields Pipeline::FieldsFor(const Answer& answer) const {
   const Lane* lane = port->second.port.Find(miss.vlan);
   Fields fields = answer.fields;
   if (lane != nullptr) fields |= FieldsOfLane(form, *lane, miss.ethertype);
-  const Target* target = targets_.Find(RoutedKey(form, miss, 0));
-  return answer.uniform || target == nullptr ? fields : fields | target->fields;
+  if (answer.uniform) return fields;
+  return fields | targets_.FieldsAt(RoutedKey(form, miss, 0)).value_or(0);
 }
 
 Match Pipeline::KeyFor(const Answer& answer) const {
@@ -271,16 +274,17 @@ Flow* Pipeline::Reshape(const Answer& answer, TimePoint now) {
   const Form form = FormOf(answer.question.miss.port);
   const Fields fields = FieldsFor(answer);
   const Match match = RoutedKey(form, answer.question.miss, fields);
-  Target* target = targets_.Find(match);
-  if (target != nullptr && target->fields != fields) {
-    target->fields = fields;
-    target->outdated.clear();
-    for (const FlowId id : target->flows) {
+  if (const auto known = targets_.FieldsAt(match); known && *known != fields) {
+    Target& target = targets_.Open(match);
+    target.fields = fields;
+    target.outdated.clear();
+    for (const FlowId id : target.flows) {
       const Flow* flow = table_.Find(id);
-      const bool fits = flow->match == match || (flow->answered && RoutedKey(form, flow->miss, fields) == flow->match);
-      if (!fits) target->outdated.insert(id);
+      const bool fits =
+          flow->match() == match || (flow->answered && RoutedKey(form, flow->packet, fields) == flow->match());
+      if (!fits) target.outdated.insert(id);
     }
-    const std::vector<FlowId> outdated(target->outdated.begin(), target->outdated.end());
+    const std::vector<FlowId> outdated(target.outdated.begin(), target.outdated.end());
     for (const FlowId id : outdated) Leave(*table_.Find(id));  // may be the end of `target`
   }
   if (!HasRoom(match)) {
@@ -288,7 +292,7 @@ Flow* Pipeline::Reshape(const Answer& answer, TimePoint now) {
     return nullptr;
   }
   Flow& flow = Obtain(match, now);
-  targets_.Find(match)->fields = fields;
+  targets_.SetFields(match, fields);
   return &flow;
 }
 
@@ -305,9 +309,9 @@ void Pipeline::Apply(Flow& flow, const PortState& port, const Answer& answer, Ti
   flow.answered = true;
   flow.asked = now;
   flow.waiting = answer.verdict == Answer::Verdict::kWait;
-  flow.miss = miss;
+  FlowTable::Keep(flow, miss);
   Dependencies dependencies = answer.dependencies;
-  if (answer.sender && VouchesForSender(flow.match.table)) {
+  if (answer.sender && VouchesForSender(flow.table())) {
     dependencies.stations.push_back(*answer.sender);
     dependencies.sender = answer.sender;
   }
@@ -321,12 +325,12 @@ void Pipeline::Apply(Flow& flow, const PortState& port, const Answer& answer, Ti
   }
   ++counters_.answers_forward;
   table_.FindSection(flow);
-  if (Reason why = WhyNot(flow, port, answer, now); !why.empty()) {
-    Explain(flow, std::move(why));
+  if (const Reason why = WhyNot(flow, port, answer, now); !why.empty()) {
+    Explain(flow, why);
     Unwant(flow);
     return;
   }
-  Want(flow, Rule{flow.match, ActionOf(answer)}, now);
+  Want(flow, ActionOf(answer), now);
   const Lane* lane = port.port.Find(miss.vlan);
   const bool lead = flow.wanted && lane != nullptr && (first || answer.question.fresh);
   const bool source_counts = lane != nullptr && lane->ChecksSource(miss.ethertype);
@@ -346,15 +350,16 @@ Reason Pipeline::WhyNot(const Flow& flow, const PortState& state, const Answer& 
     return {Why::kGuards, state.guard_refusal.empty() ? "the port's guards are being installed"
                                                       : fmt::format("a guard was refused: {}", state.guard_refusal)};
   }
-  if (flow.match.portless) return {Why::kPortless, "a fragment, or without ports, and the path depends on ports"};
-  if (RefusesSender(flow.match, answer)) {
+  if (flow.mask.Has(Mask::kPortless))
+    return {Why::kPortless, "a fragment, or without ports, and the path depends on ports"};
+  if (RefusesSender(flow.match(), answer)) {
     return !answer.sender_reason.empty() ? answer.sender_reason
                                          : Reason{Why::kReversePath, "the kernel has not accepted the source"};
   }
-  if (HasSections(flow.match.table) && flow.section == 0)
+  if (HasSections(flow.table()) && flow.section == 0)
     return {Why::kShapes, fmt::format("the {} table has no section left for keys of this shape",
-                                      flow.match.table == Table::kFlat ? "flat" : "L3")};
-  if (!flow.wanted && now < flow.retry_after) return flow.reason;
+                                      flow.table() == Table::kFlat ? "flat" : "L3")};
+  if (!flow.wanted && now < flow.retry_after) return flow.reason();
   return {};
 }
 
@@ -368,9 +373,9 @@ void Pipeline::EnsureWay(const Lane& lane, const Miss& miss, const std::optional
     Flow& flow = Obtain(rule.match, now);
     flow.answered = true;
     flow.active = now;
-    flow.miss = miss;
+    FlowTable::Keep(flow, miss);
     if (sender && VouchesForSender(rule.match.table)) SetSender(flow, sender);
-    if (!flow.wanted) Want(flow, rule, now);
+    if (!flow.wanted) Want(flow, rule.action, now);
   }
 }
 
@@ -418,8 +423,8 @@ std::optional<Operation> Pipeline::Issue(const Queued& queued, TimePoint now) {
     cause_ = ledger_.now();
     return std::nullopt;
   }
-  const bool afresh = std::exchange(flow->afresh, false) && flow->wanted && flow->installed;
-  flow->doubtful = false;
+  const bool afresh = flow->afresh && flow->wanted && flow->installed;
+  flow->afresh = flow->doubtful = false;
   Operation operation;
   operation.flow = id;
   operation.section = flow->section;
@@ -429,7 +434,7 @@ std::optional<Operation> Pipeline::Issue(const Queued& queued, TimePoint now) {
   operation.kind = !flow->wanted || afresh ? Operation::Kind::kRemove
                    : !flow->installed      ? Operation::Kind::kAdd
                                            : Operation::Kind::kReplace;
-  operation.rule = flow->wanted ? *flow->wanted : *flow->installed;
+  operation.rule = flow->With(flow->wanted ? flow->wanted : flow->installed);
   flow->in_flight = operation.kind;
   in_flight_[id] = operation;
   return operation;
@@ -447,20 +452,21 @@ void Pipeline::OnOutcome(const Outcome& outcome, TimePoint now) {
     const bool removal = outcome.kind == Operation::Kind::kRemove;
     if (outcome.error) {
       // Something stands under our handle: whatever it is, Settle has it removed.
-      if (outcome.kind == Operation::Kind::kAdd && outcome.error->code == EEXIST) flow->installed = operation.rule;
+      if (outcome.kind == Operation::Kind::kAdd && outcome.error->code == EEXIST)
+        flow->installed = actions_.Get(operation.rule.action);
       Refused(*flow, *outcome.error, now);
     } else if (removal) {
       ++counters_.removes;
       flow->installed.reset();
-      OnRoom(flow->match.table, now);
+      OnRoom(flow->table(), now);
     } else {
       ++(outcome.kind == Operation::Kind::kAdd ? counters_.adds : counters_.replaces);
-      flow->installed = operation.rule;
+      flow->installed = actions_.Get(operation.rule.action);
       flow->programmed = now;
-      flow->base = {};  // a filter that replaces another counts from zero
+      flow->base_packets = flow->base_bytes = 0;  // a filter that replaces another counts from zero
       flow->refusals = 0;
     }
-    if (flow->match.table == Table::kGuard) OnGuard(flow->match.port);
+    if (flow->table() == Table::kGuard) OnGuard(flow->port());
     if (!outcome.error || !removal) Settle(outcome.flow);  // a removal that failed waits for OnTick
     EndDoubt(outcome.flow);
   }
@@ -468,19 +474,21 @@ void Pipeline::OnOutcome(const Outcome& outcome, TimePoint now) {
   cause_ = ledger_.now();
 }
 
-void Pipeline::Explain(Flow& flow, Reason reason) {
-  if (flow.reason.why != reason.why) ++counters_.reasons[static_cast<std::size_t>(reason.why)];
-  flow.reason = std::move(reason);
+void Pipeline::Explain(Flow& flow, const Reason& reason) {
+  if (flow.reason().why != reason.why) ++counters_.reasons[static_cast<std::size_t>(reason.why)];
+  flow.kept = reason.empty() ? Interned<Reason>() : reasons_.Get(reason);
 }
 
 void Pipeline::Refused(Flow& flow, const Error& error, TimePoint now) {
   ++counters_.refusals[error.code];
   Explain(flow, {Why::kRefused, ToString(error)});
-  const unsigned doublings = std::min(flow.refusals++, 16u);
+  constexpr std::uint8_t kMostDoublings = 16;
+  const unsigned doublings = std::min(flow.refusals, kMostDoublings);
+  flow.refusals = static_cast<std::uint8_t>(doublings + 1);
   flow.retry_after = now + std::min(limits_.retry_max, limits_.retry_min * (1u << doublings));
   if (error.code == ENOSPC) StandInLine(flow, now);
   // What is wanted could not be had. An older rule that still stands would be wrong: it goes, and software takes over.
-  if (flow.wanted && flow.match.table != Table::kGuard) --wanted_;
+  if (flow.wanted && flow.table() != Table::kGuard) --wanted_;
   flow.wanted.reset();
   NoteUnwanted(flow);
 }

@@ -38,6 +38,7 @@
 
 #include "agent/flow/events.h"
 #include "agent/flow/flow_table.h"
+#include "agent/flow/interned.h"
 #include "agent/flow/ledger.h"
 #include "agent/flow/moving_stations.h"
 #include "agent/flow/port.h"
@@ -201,8 +202,8 @@ class Pipeline {
     bool checks_sources = false;     // in one of its lanes at least
   };
 
-  void Want(Flow& flow, const Rule& rule, TimePoint now);  // the hardware should hold `rule`
-  void Unwant(Flow& flow);                                 // the hardware should hold nothing
+  void Want(Flow& flow, const Action& action, TimePoint now);  // the hardware should hold an entry that does so
+  void Unwant(Flow& flow);                                     // the hardware should hold nothing
   void NoteUnwanted(Flow& flow);
   void Leave(Flow& flow);           // ... and then the flow is forgotten
   void Settle(FlowId id);           // queue an operation if wanted and installed differ
@@ -234,7 +235,7 @@ class Pipeline {
   [[nodiscard]] bool LeadsOn(const Lane& lane, const Miss& miss) const;
   [[nodiscard]] Reason WhyNot(const Flow& flow, const PortState& state, const Answer& answer, TimePoint now) const;
   void Refused(Flow& flow, const Error& error, TimePoint now);
-  void Explain(Flow& flow, Reason reason);  // why it is not in hardware; counted where it is news
+  void Explain(Flow& flow, const Reason& reason);  // why it is not in hardware; counted where it is news
   // pipeline_changes.cc
   void RevokeSources(const Change& change);
   void MarkDirty(Flow& flow);
@@ -261,16 +262,18 @@ class Pipeline {
   void NoteSurprise(Flow& flow, const Lane& lane, const Miss& miss, TimePoint seen);
 
   Limits limits_;
+  Pool<Action> actions_;  // of the flows, as the next
+  Pool<Reason> reasons_;
   FlowTable table_;
   SourceTable sources_;
   std::unordered_map<std::uint32_t, PortState> ports_;
   std::size_t checking_ = 0;  // ports that check sources
-  Targets targets_;
+  Targets targets_{table_};
   MovingStations moving_;
   Ledger ledger_;
-  Epoch cause_ = 0;         // of what is being worked on
-  Course course_{};         // likewise, where it is a packet
-  std::size_t wanted_ = 0;  // flows with a wanted rule, guards not counted
+  Epoch cause_ = ledger_.now();  // of what is being worked on
+  Course course_{};              // likewise, where it is a packet
+  std::size_t wanted_ = 0;       // flows with a wanted rule, guards not counted
   // Flows of which nothing is wanted, for OnTick; some may have gone, or have something wanted by now.
   std::vector<FlowId> unwanted_;
   std::vector<FlowId> ticking_;  // of these, those that OnTick has still to look at

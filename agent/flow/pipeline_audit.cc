@@ -15,7 +15,7 @@ constexpr std::size_t kMaxSurprises = 1024;  // waiting to be taken
 }  // namespace
 
 bool Pipeline::IsStanding(const Flow& flow) {
-  return flow.installed && flow.wanted == flow.installed && !flow.in_flight && !flow.queued && !flow.held &&
+  return flow.installed && flow.wanted == flow.installed && !flow.in_flight && !flow.queued && flow.held == 0 &&
          !flow.dirty && !flow.doubtful && !flow.leaving;
 }
 
@@ -27,19 +27,20 @@ const Flow* Pipeline::FindStanding(FlowId id) const {
 std::optional<Question> Pipeline::AuditQuestion(FlowId id) const {
   const Flow* flow = FindStanding(id);
   if (flow == nullptr) return std::nullopt;
-  const bool bridged = !flow->dependencies.stations.empty();
-  const bool asked = IsRouted(flow->match) || bridged || (flow->match.table == Table::kL2Source && flow->match.source);
+  const bool bridged = !flow->dependencies().stations.empty();
+  const bool asked =
+      flow->is_routed() || bridged || (flow->table() == Table::kL2Source && flow->mask.Has(Mask::kSource));
   if (!asked) return std::nullopt;
-  return Question{id, flow->miss, false, ledger_.now()};
+  return Question{id, flow->packet, false, ledger_.now()};
 }
 
 bool Pipeline::Disagrees(const Answer& answer) const {
   const Flow* flow = FindStanding(answer.question.flow);
-  if (flow == nullptr || flow->miss != answer.question.miss) return false;
-  if (RefusesSender(flow->match, answer)) return true;
-  if (flow->match.table == Table::kL2Source) return false;
+  if (flow == nullptr || flow->packet != answer.question.miss) return false;
+  if (RefusesSender(flow->match(), answer)) return true;
+  if (flow->table() == Table::kL2Source) return false;
   if (answer.verdict != Answer::Verdict::kForward || answer.source == SourceVerdict::kInvalid) return true;
-  return KeyFor(answer) != flow->match || flow->installed->action != ActionOf(answer);
+  return KeyFor(answer) != flow->match() || *flow->installed != ActionOf(answer);
 }
 
 bool Pipeline::Rewrite(FlowId id, bool afresh, TimePoint began) {
@@ -55,7 +56,7 @@ bool Pipeline::Evict(FlowId id, TimePoint began) {
   Flow* flow = table_.Find(id);
   const bool idle = flow != nullptr && !flow->installed && !flow->in_flight && !flow->queued && flow->touched < began;
   if (!idle) return false;
-  flow->installed = Rule{flow->match, Trap{}};  // whatever it is
+  flow->installed = actions_.Get(Trap{});  // whatever it is
   flow->afresh = flow->wanted.has_value();
   Settle(id);
   return true;
@@ -78,14 +79,14 @@ void Pipeline::NoteSurprise(Flow& flow, const Lane& lane, const Miss& miss, Time
   }
   // Whether a guard is lost, too, no packet will tell.
   for (const FlowId id : table_.OnPort(miss.port)) {
-    if (table_.Find(id)->match.table == Table::kGuard) surprise.entries.push_back(id);
+    if (table_.Find(id)->table() == Table::kGuard) surprise.entries.push_back(id);
   }
   flow.surprised = seen;
   surprises_.push_back(std::move(surprise));
 }
 
 void Pipeline::NoteAudited(FlowId id) {
-  if (Flow* flow = table_.Find(id)) flow->audited_packets = flow->packets;
+  if (Flow* flow = table_.Find(id)) flow->unaudited = false;
 }
 
 }  // namespace dpuflow::flow

@@ -10,8 +10,8 @@ namespace dpuflow::flow {
 namespace {
 
 bool LeadsToRouting(const Flow& flow) {
-  const std::optional<Rule>& rule = flow.wanted ? flow.wanted : flow.installed;
-  return rule && std::holds_alternative<GotoTable>(rule->action);
+  const Interned<Action>& action = flow.wanted ? flow.wanted : flow.installed;
+  return action && std::holds_alternative<GotoTable>(*action);
 }
 
 }  // namespace
@@ -32,7 +32,7 @@ void Pipeline::OnChange(const Change& change, TimePoint /*now*/) {
 }
 
 bool Pipeline::IsSenderInHardware(const Flow& flow) {
-  return VouchesForSender(flow.match.table) && (flow.installed || flow.in_flight);
+  return VouchesForSender(flow.table()) && (flow.installed || flow.in_flight);
 }
 
 // If a sender was in doubt, it is known now: it is where it was, or its entry is gone, or cannot be removed just now.
@@ -59,30 +59,30 @@ void Pipeline::RevokeSources(const Change& change) {
   }
   if (route != nullptr) sources_.RevokeIn(route->destination);
   if (!silent_routes) return;
-  for (const FlowId id : table_.checked_sources()) MarkDirtyToAsk(*table_.Find(id));
+  for (const FlowId id : table_.CheckedSources()) MarkDirtyToAsk(*table_.Find(id));
 }
 
 void Pipeline::MarkDirty(Flow& flow) {
-  const auto port = ports_.find(flow.match.port);
+  const auto port = ports_.find(flow.port());
   if (port == ports_.end()) return;
   const Port& settings = port->second.port;
-  const Lane* lane = settings.Find(flow.match.vlan);
-  if (flow.match.table == Table::kGuard) return;
+  const Lane* lane = settings.Find(flow.vlan());
+  if (flow.table() == Table::kGuard) return;
   if (lane == nullptr) return Leave(flow);
-  if (!StandsIn(flow.match.table, settings.form)) return Leave(flow);
-  const bool to_router = lane->Routes(flow.match.destination_mac);
-  const bool not_forwarded = flow.match.ethertype == kEthertypeIpv6 && !settings.ipv6;
-  if (not_forwarded && (!lane->bridged || to_router || IsRouted(flow.match))) return Leave(flow);
-  switch (flow.match.table) {
+  if (!StandsIn(flow.table(), settings.form)) return Leave(flow);
+  const bool to_router = lane->Routes(flow.match().destination_mac);
+  const bool not_forwarded = flow.ethertype() == kEthertypeIpv6 && !settings.ipv6;
+  if (not_forwarded && (!lane->bridged || to_router || flow.is_routed())) return Leave(flow);
+  switch (flow.table()) {
     case Table::kGuard:
       return;
     case Table::kL2Source:
       if (!lane->bridged && !lane->routed) return Leave(flow);
       // A lane has one shape or the other.
-      if (flow.match.source.has_value() != lane->ChecksSource(flow.match.ethertype)) {
+      if (flow.mask.Has(Mask::kSource) != lane->ChecksSource(flow.ethertype())) {
         return Leave(flow);
       }
-      if (flow.match.source || lane->bridged) MarkDirtyToAsk(flow);
+      if (flow.mask.Has(Mask::kSource) || lane->bridged) MarkDirtyToAsk(flow);
       return;
     case Table::kL2Destination:
       // One that leads to routing, or one that is bridged: they do not become each other.
@@ -91,7 +91,7 @@ void Pipeline::MarkDirty(Flow& flow) {
       if (!lane->bridged) return Leave(flow);
       return MarkDirtyToAsk(flow);
     case Table::kFlat:
-      if (IsRouted(flow.match) != to_router || (!to_router && !lane->bridged)) return Leave(flow);
+      if (flow.is_routed() != to_router || (!to_router && !lane->bridged)) return Leave(flow);
       return MarkDirtyToAsk(flow);
     case Table::kL3:
       MarkDirtyToAsk(flow);

@@ -16,14 +16,14 @@ const Lane* Port::Find(std::uint16_t vlan) const {
 
 bool Pipeline::Adopt(FlowId id, const Rule& rule, std::uint8_t section, const Miss& packet, TimePoint now) {
   const bool routed = IsRouted(rule.match);
-  const Target* target = routed ? targets_.Find(rule.match) : nullptr;
-  if (target != nullptr && target->fields != FieldsOf(rule.match)) return false;
+  const auto known = routed ? targets_.FieldsAt(rule.match) : std::nullopt;
+  if (known && *known != FieldsOf(rule.match)) return false;
   Flow* flow = table_.Adopt(id, rule.match, section, now);
   if (flow == nullptr) return false;
   if (routed) targets_.Add(*flow);
-  flow->wanted = flow->installed = rule;
+  flow->wanted = flow->installed = actions_.Get(rule.action);
   flow->answered = true;
-  flow->miss = packet;
+  FlowTable::Keep(*flow, packet);
   flow->programmed = flow->touched = now;
   if (rule.match.table != Table::kGuard) ++wanted_;
   ++counters_.adopted;
@@ -80,7 +80,7 @@ void Pipeline::EnsureGuards(PortState& state, TimePoint now) {
   }
   for (const FlowId id : table_.OnPort(state.port.ifindex)) {
     Flow* flow = table_.Find(id);
-    if (flow->match.table == Table::kGuard && std::ranges::find(standing, id) == standing.end()) Leave(*flow);
+    if (flow->table() == Table::kGuard && std::ranges::find(standing, id) == standing.end()) Leave(*flow);
   }
   CountGuards(state);
 }
@@ -97,7 +97,7 @@ void Pipeline::EnsureGuards(PortState& state, const Lane& lane, std::vector<Flow
     Flow& flow = Obtain(match, now);
     flow.answered = true;
     standing.push_back(flow.id);
-    if (!flow.wanted || flow.leaving) Want(flow, Rule{match, Trap{}}, now);
+    if (!flow.wanted || flow.leaving) Want(flow, Trap{}, now);
   };
   guard(kEthertypeIpv4, std::nullopt);
   if (state.port.ipv6) guard(kEthertypeIpv6, std::nullopt);
@@ -115,9 +115,9 @@ void Pipeline::CountGuards(PortState& state) {
   state.guard_refusal.clear();
   for (const FlowId id : table_.OnPort(state.port.ifindex)) {
     const Flow* flow = table_.Find(id);
-    if (flow->match.table != Table::kGuard || flow->leaving || flow->installed) continue;
+    if (flow->table() != Table::kGuard || flow->leaving || flow->installed) continue;
     ++state.guards_missing;
-    if (!flow->wanted) state.guard_refusal = flow->reason.text;
+    if (!flow->wanted) state.guard_refusal = flow->reason().text;
   }
 }
 
@@ -131,7 +131,7 @@ void Pipeline::OnGuard(std::uint32_t ifindex) {
   if (!complete && port->second.guard_refusal.empty()) return;
   for (const FlowId id : table_.OnPort(ifindex)) {
     Flow* flow = table_.Find(id);
-    if (HasSections(flow->match.table)) MarkDirty(*flow);
+    if (HasSections(flow->table())) MarkDirty(*flow);
   }
 }
 

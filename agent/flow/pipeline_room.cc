@@ -26,9 +26,9 @@ bool LessUsed(const Flow& one, const Flow& other) {
 }  // namespace
 
 void Pipeline::NoteFull(const Flow& flow, TimePoint now) {
-  Pressure& pressure = pressure_[flow.match.table];
+  Pressure& pressure = pressure_[flow.table()];
   ++pressure.found_none;
-  if (flow.match.table == Table::kGuard || now - flow.created >= kPersistent) ++pressure.persistent;
+  if (flow.table() == Table::kGuard || now - flow.created >= kPersistent) ++pressure.persistent;
 }
 
 // Entries that may leave for others, the least used first; those whose counters move come last.
@@ -36,7 +36,7 @@ std::vector<FlowId> Pipeline::LeastUsed(std::optional<Table> table, TimePoint no
   std::vector<const Flow*> still;
   std::vector<const Flow*> moving;
   for (const auto& [id, flow] : table_.all()) {
-    if (flow.match.table == Table::kGuard || (table && flow.match.table != *table)) continue;
+    if (flow.table() == Table::kGuard || (table && flow.table() != *table)) continue;
     if (!IsStanding(flow) || now - flow.programmed < limits_.room_stay) continue;
     (flow.sampled - flow.active >= limits_.room_quiet ? still : moving).push_back(&flow);
   }
@@ -84,7 +84,7 @@ void Pipeline::OnRoom(Table table, TimePoint now) {
 // Hardware has no room for it. It stands in line with the others that have found none.
 void Pipeline::StandInLine(const Flow& flow, TimePoint now) {
   NoteFull(flow, now);
-  std::deque<FlowId>& line = lines_[flow.match.table];
+  std::deque<FlowId>& line = lines_[flow.table()];
   if (line.size() < limits_.max_entries) line.push_back(flow.id);
 }
 

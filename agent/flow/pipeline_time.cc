@@ -33,15 +33,15 @@ std::size_t Pipeline::OnSweep(Sweep& sweep, std::size_t most) {
 
 // Not yet, and what was read is not of the filter before this one.
 bool Pipeline::IsToBeJudged(const Flow& flow, const Sweep& sweep) {
-  return flow.match.port == sweep.port && flow.sampled != sweep.began && flow.installed && !flow.in_flight &&
+  return flow.port() == sweep.port && flow.sampled != sweep.began && flow.installed && !flow.in_flight &&
          !flow.queued && flow.programmed < sweep.began;
 }
 
 void Pipeline::Judge(Flow& flow, const Sample* sample, TimePoint now) {
-  const bool guard = flow.match.table == Table::kGuard;
+  const bool guard = flow.table() == Table::kGuard;
   const bool moved = sample != nullptr && ApplySample(flow, *sample, now);
-  if (moved && flow.wanted && flow.dependencies.next_hop) used_neighs_.insert(*flow.dependencies.next_hop);
-  if (moved && flow.wanted && flow.dependencies.sender) used_stations_.push_back({*flow.dependencies.sender, now});
+  if (moved && flow.wanted && flow.dependencies().next_hop) used_neighs_.insert(*flow.dependencies().next_hop);
+  if (moved && flow.wanted && flow.dependencies().sender) used_stations_.push_back({*flow.dependencies().sender, now});
   if (sample == nullptr || (guard && !sample->in_hw)) {
     // Gone, or passed over because the dump shifted under the sweep. Writing it again is right in both cases.
     ++counters_.vanished;
@@ -74,10 +74,10 @@ bool Pipeline::OnTick(TimePoint now, std::size_t most) {
 }
 
 void Pipeline::Tick(Flow& flow, TimePoint now) {
-  if (flow.in_flight || flow.queued || flow.held) return;
-  const bool guard = flow.match.table == Table::kGuard;
+  if (flow.in_flight || flow.queued || flow.held != 0) return;
+  const bool guard = flow.table() == Table::kGuard;
   if (guard && !flow.leaving) {
-    if (now >= flow.retry_after) Want(flow, Rule{flow.match, Trap{}}, now);
+    if (now >= flow.retry_after) Want(flow, Trap{}, now);
   } else if (flow.installed) {
     if (now >= flow.retry_after) Settle(flow.id);
   } else if (!guard && IsIdle(flow, now, limits_.idle_time)) {
@@ -88,7 +88,7 @@ void Pipeline::Tick(Flow& flow, TimePoint now) {
 std::size_t Pipeline::Flush(const std::function<bool(const Flow&)>& selected) {
   std::vector<FlowId> ids;
   for (const auto& [id, flow] : table_.all()) {
-    if (flow.match.table != Table::kGuard && selected(flow)) ids.push_back(id);
+    if (flow.table() != Table::kGuard && selected(flow)) ids.push_back(id);
   }
   for (const FlowId id : ids) {
     if (Flow* flow = table_.Find(id)) Leave(*flow);

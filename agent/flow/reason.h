@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -65,3 +66,10 @@ struct Reason {
 };
 
 }  // namespace dpuflow::flow
+
+template <>
+struct std::hash<dpuflow::flow::Reason> {
+  std::size_t operator()(const dpuflow::flow::Reason& reason) const {
+    return std::hash<std::string>()(reason.text) ^ static_cast<std::size_t>(reason.why);
+  }
+};

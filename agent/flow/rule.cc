@@ -159,3 +159,14 @@ std::size_t std::hash<dpuflow::flow::Match>::operator()(const dpuflow::flow::Mat
   }
   return digest;
 }
+
+std::size_t std::hash<dpuflow::flow::Action>::operator()(const dpuflow::flow::Action& action) const {
+  using namespace dpuflow::flow;
+  if (const auto* jump = std::get_if<GotoTable>(&action)) return static_cast<std::size_t>(jump->table) + 1;
+  if (const auto* bridge = std::get_if<BridgeTo>(&action)) return (std::size_t{bridge->egress} << 16) + bridge->vlan;
+  const auto* route = std::get_if<RouteTo>(&action);
+  if (route == nullptr) return 0;
+  const Adjacency& way = route->adjacency;
+  const std::size_t digest = dpuflow::HashBytes(way.destination.bytes, dpuflow::HashBytes(way.source.bytes));
+  return digest ^ (std::size_t{way.egress} << 16) ^ way.vlan;
+}

@@ -134,3 +134,7 @@ template <>
 struct std::hash<dpuflow::flow::Match> {
   std::size_t operator()(const dpuflow::flow::Match& match) const;
 };
+template <>
+struct std::hash<dpuflow::flow::Action> {
+  std::size_t operator()(const dpuflow::flow::Action& action) const;
+};

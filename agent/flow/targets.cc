@@ -36,38 +36,52 @@ Match TargetOf(const Match& match) {
   return target;
 }
 
-Target* Targets::Find(const Match& match) {
+std::optional<Fields> Targets::FieldsAt(const Match& match) const {
   const auto found = targets_.find(TargetOf(match));
-  return found == targets_.end() ? nullptr : &found->second;
+  if (found != targets_.end()) return found->second.fields;
+  return Wide(match) != nullptr ? std::optional(Fields{0}) : std::nullopt;
 }
 
-const Target* Targets::Find(const Match& match) const {
-  const auto found = targets_.find(TargetOf(match));
-  return found == targets_.end() ? nullptr : &found->second;
+void Targets::SetFields(const Match& match, Fields fields) {
+  if (FieldsAt(match) != fields) Open(match).fields = fields;
+}
+
+Target& Targets::Open(const Match& match) {
+  const auto [target, is_new] = targets_.try_emplace(TargetOf(match));
+  const Flow* wide = is_new ? Wide(match) : nullptr;
+  if (wide != nullptr) target->second.flows.insert(wide->id);
+  return target->second;
 }
 
 void Targets::Add(const Flow& flow) {
-  const auto [target, is_new] = targets_.try_emplace(TargetOf(flow.match));
-  if (is_new) target->second.fields = FieldsOf(flow.match);
-  target->second.flows.insert(flow.id);
+  const Match match = flow.match();
+  const Fields fields = FieldsOf(match);
+  const bool first = !FieldsAt(match);
+  if (fields == 0 && match.table == Table::kL3 && !targets_.contains(TargetOf(match))) return;
+  Target& target = Open(match);
+  if (first) target.fields = fields;
+  target.flows.insert(flow.id);
 }
 
 std::vector<FlowId> Targets::Remove(const Flow& flow) {
-  const auto found = targets_.find(TargetOf(flow.match));
+  const auto found = targets_.find(TargetOf(flow.match()));
   if (found == targets_.end()) return {};
   Target& target = found->second;
   target.flows.erase(flow.id);
   const bool was_last = target.outdated.erase(flow.id) > 0 && target.outdated.empty();
   std::vector<FlowId> freed;
   if (was_last) freed.assign(target.flows.begin(), target.flows.end());
-  if (target.flows.empty()) targets_.erase(found);
+  const Flow* wide = Wide(flow.match());
+  const bool nothing_special = target.fields == 0 && target.flows.size() == 1 && target.outdated.empty() &&
+                               wide != nullptr && target.flows.contains(wide->id);
+  if (target.flows.empty() || nothing_special) targets_.erase(found);
   return freed;
 }
 
-bool Targets::Blocks(const Flow& flow) {
-  if (!IsRouted(flow.match)) return false;
-  const Target* target = Find(flow.match);
-  return target != nullptr && !target->outdated.empty() && !target->outdated.contains(flow.id);
+bool Targets::Blocks(const Flow& flow) const {
+  if (targets_.empty() || !flow.is_routed()) return false;
+  const auto target = targets_.find(TargetOf(flow.match()));
+  return target != targets_.end() && !target->second.outdated.empty() && !target->second.outdated.contains(flow.id);
 }
 
 }  // namespace dpuflow::flow

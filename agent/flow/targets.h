@@ -9,10 +9,12 @@
 // Pure; owned by the pipeline.
 #pragma once
 
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
+#include <vector>
 
-#include "agent/flow/flow.h"
+#include "agent/flow/flow_table.h"
 
 namespace dpuflow::flow {
 
@@ -21,6 +23,8 @@ namespace dpuflow::flow {
 // The routed match with the destination alone: what names a target.
 [[nodiscard]] Match TargetOf(const Match& match);
 
+// What is kept only where a target has more than the one flow whose key is the destination alone. (A key of the flat table
+// always has MAC addresses as well.)
 struct Target {
   Fields fields = 0;
   std::unordered_set<FlowId> flows;
@@ -29,16 +33,25 @@ struct Target {
 
 class Targets {
  public:
-  // The target of a routed match; null where it has no flow.
-  [[nodiscard]] Target* Find(const Match& match);
-  [[nodiscard]] const Target* Find(const Match& match) const;
+  explicit Targets(const FlowTable& table) : table_(table) {}
+
+  // The fields that keys of this target have; nothing: it has no flow.
+  [[nodiscard]] std::optional<Fields> FieldsAt(const Match& match) const;
+  void SetFields(const Match& match, Fields fields);
+  // All of the target, to be changed. Valid until one of its flows is removed.
+  [[nodiscard]] Target& Open(const Match& match);
+  // A flow that is in the table; the other for one that is about to leave it.
   void Add(const Flow& flow);
   // Returns the flows that may be programmed now because `flow` was the last outdated one.
   std::vector<FlowId> Remove(const Flow& flow);
   // An add of this flow has to wait.
-  [[nodiscard]] bool Blocks(const Flow& flow);
+  [[nodiscard]] bool Blocks(const Flow& flow) const;
 
  private:
+  // The flow of the destination alone; null: there is none.
+  [[nodiscard]] const Flow* Wide(const Match& match) const { return table_.Find(TargetOf(match)); }
+
+  const FlowTable& table_;
   std::unordered_map<Match, Target> targets_;
 };
 

@@ -24,7 +24,7 @@ void BucketKeeper::OnTick(const NexthopMirror& nexthops, const flow::FlowTable& 
     next_turns.emplace(group.id, soon);
     for (const flow::FlowId id : flows.Affected(flow::NexthopChanged{group.id})) {
       const flow::Flow* flow = flows.Find(id);
-      const bool routes = flow::IsRouted(flow->match) && flow->installed;
+      const bool routes = flow->is_routed() && flow->installed;
       if (routes && now - flow->active < group.idle_timer / kRecentPartOfTimer) due_.push_back(id);
     }
   }

@@ -28,7 +28,8 @@ class AdoptionTest : public testing::Test {
     second.hardware = first.hardware;
     std::size_t adopted = 0;
     for (const auto& [id, flow] : first.pipeline.flows().all()) {
-      if (flow.installed && second.pipeline.Adopt(id, *flow.installed, flow.section, flow.miss, second.now)) ++adopted;
+      if (flow.installed && second.pipeline.Adopt(id, flow.With(flow.installed), flow.section, flow.packet, second.now))
+        ++adopted;
     }
     return adopted;
   }
@@ -97,17 +98,18 @@ TEST_F(AdoptionTest, TwoCannotHaveOnePlace) {
   first.Send(World::kServer);
   Begin();
   const Flow& flow = *second.pipeline.flows().Find(first.pipeline.flows().all().begin()->first);
-  Rule other{flow.match, Trap{}};
-  EXPECT_FALSE(second.pipeline.Adopt(flow.id, other, flow.section, flow.miss, second.now)) << "its number";
-  EXPECT_FALSE(second.pipeline.Adopt(12345, other, flow.section, flow.miss, second.now)) << "its key";
+  Rule other{flow.match(), Trap{}};
+  EXPECT_FALSE(second.pipeline.Adopt(flow.id, other, flow.section, flow.packet, second.now)) << "its number";
+  EXPECT_FALSE(second.pipeline.Adopt(12345, other, flow.section, flow.packet, second.now)) << "its key";
   other.match.port = World::kOtherPod;
   other.match.table = Table::kL3;
   other.match.destination = IpPrefix::Host(kOther);
   other.match.protocol = 6;
-  EXPECT_FALSE(second.pipeline.Adopt(12346, other, 1, flow.miss, second.now)) << "a section of keys without a protocol";
-  EXPECT_TRUE(second.pipeline.Adopt(12347, other, 2, flow.miss, second.now));
+  EXPECT_FALSE(second.pipeline.Adopt(12346, other, 1, flow.packet, second.now))
+      << "a section of keys without a protocol";
+  EXPECT_TRUE(second.pipeline.Adopt(12347, other, 2, flow.packet, second.now));
   other.match.protocol.reset();
-  EXPECT_FALSE(second.pipeline.Adopt(12348, other, 1, flow.miss, second.now)) << "another shape for one destination";
+  EXPECT_FALSE(second.pipeline.Adopt(12348, other, 1, flow.packet, second.now)) << "another shape for one destination";
 }
 
 TEST_F(AdoptionTest, IdleTimeBeginsAnew) {

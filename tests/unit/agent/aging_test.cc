@@ -11,8 +11,9 @@ using namespace std::chrono_literals;
 constexpr TimePoint kStart = TimePoint{} + 1h;
 
 Flow Offloaded() {
+  static Pool<Action> actions;
   Flow flow;
-  flow.installed = Rule{};
+  flow.installed = actions.Get(Trap{});
   flow.created = flow.active = flow.programmed = kStart;
   return flow;
 }

@@ -173,12 +173,12 @@ class Walk {
   std::map<FlowId, std::string> WhatIsAnswered() {
     std::map<FlowId, std::string> answers;
     for (const auto& [id, flow] : pipeline_.flows().all()) {
-      if (!flow.answered || flow.leaving || flow.match.table == flow::Table::kGuard) continue;
-      const flow::Answer answer = AnswerTo({id, flow.miss});
+      if (!flow.answered || flow.leaving || flow.table() == flow::Table::kGuard) continue;
+      const flow::Answer answer = AnswerTo({id, flow.packet});
       const bool forward = answer.verdict == flow::Answer::Verdict::kForward;
       std::string sender = answer.sender_reason.empty() ? "sender known" : "sender unknown";
       if (!answer.bridged) sender = "not bridged";
-      if (flow.match.table == flow::Table::kL2Source) {
+      if (flow.table() == flow::Table::kL2Source) {
         answers[id] = sender;
       } else if (!forward) {
         answers[id] = ToString(answer.reason.why);

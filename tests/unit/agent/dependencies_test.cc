@@ -89,18 +89,19 @@ flow::Change RandomChange(Dice& dice) {
 bool Concerns(const flow::Change& change, const Flow& flow) {
   const auto among = [](const auto& list, const auto& value) { return std::ranges::find(list, value) != list.end(); };
   if (const auto* route = std::get_if<flow::RouteChanged>(&change)) {
-    const bool checks = flow.match.table == flow::Table::kL2Source || flow.match.table == flow::Table::kFlat;
-    const bool to = flow.match.destination && route->destination.Contains(flow.match.destination->address);
-    const bool from = checks && flow.match.source && route->destination.Contains(flow.match.source->address);
+    const bool checks = flow.table() == flow::Table::kL2Source || flow.table() == flow::Table::kFlat;
+    const bool to = flow.match().destination && route->destination.Contains(flow.match().destination->address);
+    const bool from = checks && flow.match().source && route->destination.Contains(flow.match().source->address);
     return to || from;
   }
   if (const auto* nexthop = std::get_if<flow::NexthopChanged>(&change))
-    return among(flow.dependencies.nexthop_ids, nexthop->id);
-  if (const auto* neigh = std::get_if<flow::NeighChanged>(&change)) return among(flow.dependencies.neighs, neigh->key);
+    return among(flow.dependencies().nexthop_ids, nexthop->id);
+  if (const auto* neigh = std::get_if<flow::NeighChanged>(&change))
+    return among(flow.dependencies().neighs, neigh->key);
   if (const auto* station = std::get_if<flow::StationChanged>(&change))
-    return among(flow.dependencies.stations, station->key);
+    return among(flow.dependencies().stations, station->key);
   if (const auto* link = std::get_if<flow::LinkChanged>(&change))
-    return flow.match.port == link->ifindex || among(flow.dependencies.links, link->ifindex);
+    return flow.port() == link->ifindex || among(flow.dependencies().links, link->ifindex);
   return true;
 }
 
@@ -486,14 +487,14 @@ class FullWalk {
     std::map<FlowId, std::string> answers;
     for (const auto& [id, flow] : pipeline_.flows().all()) {
       if (!flow.answered || flow.leaving) continue;
-      const flow::Answer answer = kernel_.AnswerTo({id, flow.miss});
+      const flow::Answer answer = kernel_.AnswerTo({id, flow.packet});
       if (answer.source == flow::SourceVerdict::kUnknown)
         continue;  // the destination hides what the kernel thinks of it
       const bool valid = answer.source == flow::SourceVerdict::kValid;
-      const bool vouches = flow.match.table == flow::Table::kL2Source || flow.match.table == flow::Table::kFlat;
+      const bool vouches = flow.table() == flow::Table::kL2Source || flow.table() == flow::Table::kFlat;
       if (vouches && !valid) answers[id] = "not valid";
       if (vouches && valid) answers[id] = "valid";
-      const bool routes = flow.match.table == flow::Table::kL3 || flow.match.table == flow::Table::kFlat;
+      const bool routes = flow.table() == flow::Table::kL3 || flow.table() == flow::Table::kFlat;
       if (!routes || !valid) continue;
       const bool forward = answer.verdict == flow::Answer::Verdict::kForward;
       answers[id] = forward ? fmt::format("{} {} {}", answer.adjacency.egress, answer.adjacency.source,

@@ -149,7 +149,7 @@ TEST_F(ExplainTest, AFlowInHardwareHasItsThreeEntriesInOrder) {
   EXPECT_EQ(explanation.verdict, DPUFLOW_VERDICT_FORWARDED);
   ASSERT_EQ(explanation.entries.size(), 3u);
   for (std::size_t i = 0; i < 3; ++i) {
-    EXPECT_EQ(explanation.entries[i].match.table, static_cast<flow::Table>(i + 1));
+    EXPECT_EQ(explanation.entries[i].table(), static_cast<flow::Table>(i + 1));
   }
 }
 
@@ -169,7 +169,7 @@ TEST_F(ExplainTest, WithoutChainsAFlowHasOneEntryOfEverySender) {
   explanation = Ask();
   EXPECT_EQ(explanation.summary, "in hardware: it leaves by p0");
   ASSERT_EQ(explanation.entries.size(), 2u);
-  for (const flow::Flow& flow : explanation.entries) EXPECT_EQ(flow.match.table, flow::Table::kFlat);
+  for (const flow::Flow& flow : explanation.entries) EXPECT_EQ(flow.table(), flow::Table::kFlat);
   EXPECT_EQ(explanation.notes.size(), 1u) << "that the NIC has no chains";
   EXPECT_EQ(View(explanation)["chains"], false);
 }
@@ -400,7 +400,7 @@ TEST_F(ExplainTest, AGuardAgainstTheSourceComesFirst) {
   question.packet.source = IpAddress::V4(127, 0, 0, 5);
   insight.route = MakeError(EINVAL, "ask for a route");
   const Explanation explanation = Ask();
-  EXPECT_EQ(explanation.entries.at(0).match.table, flow::Table::kGuard);
+  EXPECT_EQ(explanation.entries.at(0).table(), flow::Table::kGuard);
   ExpectSoftware(explanation, "the source is not acceptable (martian)", DPUFLOW_VERDICT_SOURCE_UNKNOWN);
 }
 

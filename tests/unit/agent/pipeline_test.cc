@@ -56,10 +56,10 @@ TEST(Pipeline, AFlowWithoutARouteStaysInSoftwareWithTheReason) {
   EXPECT_EQ(world.Entry(World::kServer), nullptr);
   EXPECT_EQ(world.Entries(Table::kL2Source), 0u);
   const auto& flows = world.pipeline.flows().all();
-  const auto flow = std::ranges::find_if(flows, [](const auto& f) { return f.second.match.table == Table::kL3; });
+  const auto flow = std::ranges::find_if(flows, [](const auto& f) { return f.second.table() == Table::kL3; });
   ASSERT_NE(flow, flows.end());
   EXPECT_EQ(flow->second.state(), State::kSoftware);
-  EXPECT_EQ(flow->second.reason, (Reason{Why::kUnreachable, "no route"}));
+  EXPECT_EQ(flow->second.reason(), (Reason{Why::kUnreachable, "no route"}));
 }
 
 TEST(Pipeline, AFlowWaitsForItsNeighbourAndIsThenOffloadedWithoutAnotherPacket) {
@@ -501,7 +501,7 @@ TEST(Pipeline, ASampleFromBeforeAReplaceIsNotCountedTwice) {
   world.Change(RouteChanged{*IpPrefix::Parse("192.0.2.0/24")});
   world.pipeline.OnSweep(old, 100);
   for (const auto& [id, flow] : world.pipeline.flows().all()) {
-    if (flow.match.table == Table::kL3) {
+    if (flow.table() == Table::kL3) {
       EXPECT_EQ(flow.packets, 1000u);
     }
   }

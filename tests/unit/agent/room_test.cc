@@ -40,7 +40,7 @@ class RoomTest : public testing::Test {
   bool InHardware(std::uint8_t last) const { return world_.Entry(Server(last)) != nullptr; }
   const Flow& FlowTo(std::uint8_t last) const {
     for (const auto& [id, flow] : world_.pipeline.flows().all()) {
-      if (flow.match.destination == IpPrefix::Host(Server(last))) return flow;
+      if (flow.match().destination == IpPrefix::Host(Server(last))) return flow;
     }
     throw std::logic_error("no such flow");
   }
@@ -57,10 +57,10 @@ TEST_F(RoomTest, TheOneThatStoodStillTheLongestMakesRoom) {
   }
   Want(4);
   EXPECT_FALSE(InHardware(4));
-  EXPECT_EQ(FlowTo(4).reason.why, Why::kRefused);
+  EXPECT_EQ(FlowTo(4).reason().why, Why::kRefused);
   world_.Pass(1s);
   EXPECT_FALSE(InHardware(2));
-  EXPECT_EQ(FlowTo(2).reason.why, Why::kNoRoom);
+  EXPECT_EQ(FlowTo(2).reason().why, Why::kNoRoom);
   Want(4);  // its next packet
   EXPECT_TRUE(InHardware(4));
   EXPECT_EQ(Evicted(), 1u);
