@@ -244,9 +244,7 @@ bool Auditor::IsStray(const offload::Difference& difference) const {
   const netlink::FilterId& id = difference.found->filter.id;
   const flow::Flow* flow = pipeline_.flows().Find(difference.flow);
   if (flow == nullptr) return true;
-  const offload::Place place = offload::PlaceOf(flow->match(), flow->section);
-  return flow->port() != id.ifindex || place != offload::Place{id.chain, id.prio} ||
-         id.handle != offload::HandleOf(flow->id) || id.ethertype != flow->ethertype();
+  return offload::ToFilter({flow->match(), flow::Trap{}}, flow->id, flow->section).id != id;  // whatever it does there
 }
 
 // The driver still shows them, so reading back would find nothing.

@@ -272,6 +272,32 @@ TEST_F(AuditorTest, WhatWasWrittenSinceItWasAskedForIsNotJudged) {
   EXPECT_TRUE(ended->differences.empty());
 }
 
+TEST_F(AuditorTest, WhatHasComeSinceItWasAskedForIsNoStrayAlsoWhereItHasATag) {
+  std::optional<AuditReport> ended;
+  auditor_.Verify([&](const AuditReport& report) { ended = report; });
+  GiveTables();
+  for (int turn = 0; turn < 100 && !ended; ++turn) {
+    auditor_.Advance(world_.now);
+    GiveTables();
+    if (!backend_.requests.empty() && filters_.size() == world_.hardware.size()) {
+      world_.now += 1ms;
+      world_.SetPort(World::kPod, World::kPodRouterMac, [](flow::Port& port) {
+        flow::Lane tagged = port.lanes[0];
+        tagged.vlan = 100;
+        port.lanes.push_back(tagged);
+      });
+      world_.Run();
+      Read();
+    }
+    AnswerRequests();
+    if (in_step_) std::exchange(in_step_, nullptr)(true);
+  }
+  ASSERT_TRUE(ended);
+  EXPECT_TRUE(std::ranges::any_of(filters_, [](const auto& filter) { return filter.filter.key.vlan_id == 100; }));
+  EXPECT_TRUE(ended->differences.empty());
+  EXPECT_TRUE(backend_.removed.empty());
+}
+
 // The kernel changed and told nobody.
 TEST_F(AuditorTest, AnEntryThatTheKernelContradictsIsAskedAboutAgain) {
   const MacAddress other{{2, 2, 2, 2, 2, 2}};
