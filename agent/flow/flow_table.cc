@@ -19,7 +19,7 @@ void Collect(const Index& index, const Key& key, std::vector<FlowId>& into) {
 }
 
 template <typename Addresses>
-void CollectIn(const Addresses& addresses, const IpPrefix& prefix, std::vector<FlowId>& into) {
+void CollectWithin(const Addresses& addresses, const IpPrefix& prefix, std::vector<FlowId>& into) {
   const auto end = addresses.upper_bound(prefix.Last());
   for (auto flow = addresses.lower_bound(prefix.address); flow != end; ++flow) into.push_back((*flow)->id);
 }
@@ -162,8 +162,8 @@ void FlowTable::LeaveGroup(Flow& flow) {
 std::vector<FlowId> FlowTable::Affected(const Change& change) const {
   std::vector<FlowId> ids;
   if (const auto* route = std::get_if<RouteChanged>(&change)) {
-    CollectIn(by_destination_, route->destination, ids);
-    CollectIn(by_checked_source_, route->destination, ids);
+    CollectWithin(by_destination_, route->destination, ids);
+    CollectWithin(by_checked_source_, route->destination, ids);
   } else if (const auto* nexthop = std::get_if<NexthopChanged>(&change)) {
     Collect(by_nexthop_, nexthop->id, ids);
   } else if (const auto* neigh = std::get_if<NeighChanged>(&change)) {
