@@ -3,6 +3,7 @@
 
 #include <netinet/in.h>
 
+#include "agent/flow/mask.h"
 #include "agent/kernel/decision.h"
 
 namespace dpuflow {
@@ -57,19 +58,8 @@ void EarlierPackets::NoteNeighbours(Seen& seen, std::uint16_t ethertype, std::ui
 }
 
 std::optional<flow::Miss> EarlierPackets::For(const flow::Match& match) const {
-  flow::Miss packet;
-  packet.port = match.port;
-  packet.vlan = match.vlan;
-  packet.vlan_priority = match.vlan_priority.value_or(0);
-  packet.ethertype = match.ethertype;
-  packet.source_mac = match.source_mac;
-  packet.destination_mac = match.destination_mac;
-  packet.protocol = match.protocol.value_or(IPPROTO_UDP);
-  packet.source_port = match.source_port.value_or(0);
-  packet.destination_port = match.destination_port.value_or(0);
-  packet.tos = match.tos.value_or(0);
-  packet.source = match.source ? match.source->address : IpAddress{};
-  packet.destination = match.destination ? match.destination->address : IpAddress{};
+  flow::Miss packet = flow::PacketOf(match);
+  if (!match.protocol) packet.protocol = IPPROTO_UDP;
   if (const auto found = seen_.find({packet.lane(), match.ethertype}); found != seen_.end()) {
     const Seen& seen = found->second;
     if (packet.source_mac.is_zero()) packet.source_mac = seen.sender;

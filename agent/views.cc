@@ -176,8 +176,7 @@ bool FlowFilter::Matches(const Flow& flow, const NameOf& name_of) const {
   if (state && flow.state() != *state) return false;
   if (vlan && flow.vlan() != (*vlan == 0 ? flow::kUntagged : *vlan)) return false;
   if (port && name_of(flow.port()) != *port) return false;
-  if (destination && (!flow.match().destination || !destination->Contains(flow.match().destination->address)))
-    return false;
+  if (destination && (!flow.is_routed() || !destination->Contains(flow.packet.destination))) return false;
   return true;
 }
 

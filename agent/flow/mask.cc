@@ -5,19 +5,14 @@ namespace dpuflow::flow {
 Mask MaskOf(const Match& match) {
   Mask mask;
   mask.table = match.table;
+  mask.fields = FieldsOf(match);
   const auto set = [&mask](bool is, std::uint16_t field) {
     if (is) mask.fields |= field;
   };
   set(!match.source_mac.is_zero(), Mask::kSourceMac);
   set(!match.destination_mac.is_zero(), Mask::kDestinationMac);
-  set(match.source.has_value(), Mask::kSource);
   set(match.destination.has_value(), Mask::kDestination);
   set(match.ttl_expires, Mask::kTtlExpires);
-  set(match.protocol.has_value(), Mask::kProtocol);
-  set(match.source_port.has_value(), Mask::kSourcePort);
-  set(match.destination_port.has_value(), Mask::kDestinationPort);
-  set(match.tos.has_value(), Mask::kTos);
-  set(match.vlan_priority.has_value(), Mask::kVlanPriority);
   set(match.portless, Mask::kPortless);
   if (match.source) mask.source_length = match.source->length;
   return mask;
@@ -49,14 +44,14 @@ Match Masked(const Miss& packet, const Mask& mask) {
   match.ethertype = packet.ethertype;
   if (has(Mask::kSourceMac)) match.source_mac = packet.source_mac;
   if (has(Mask::kDestinationMac)) match.destination_mac = packet.destination_mac;
-  if (has(Mask::kSource)) match.source = IpPrefix{packet.source, mask.source_length};
+  if (has(kFieldSource)) match.source = IpPrefix{packet.source, mask.source_length};
   if (has(Mask::kDestination)) match.destination = IpPrefix::Host(packet.destination);
   match.ttl_expires = has(Mask::kTtlExpires);
-  if (has(Mask::kProtocol)) match.protocol = packet.protocol;
-  if (has(Mask::kSourcePort)) match.source_port = packet.source_port;
-  if (has(Mask::kDestinationPort)) match.destination_port = packet.destination_port;
-  if (has(Mask::kTos)) match.tos = packet.tos;
-  if (has(Mask::kVlanPriority)) match.vlan_priority = packet.vlan_priority;
+  if (has(kFieldProtocol)) match.protocol = packet.protocol;
+  if (has(kFieldSourcePort)) match.source_port = packet.source_port;
+  if (has(kFieldDestinationPort)) match.destination_port = packet.destination_port;
+  if (has(kFieldTos)) match.tos = packet.tos;
+  if (has(kFieldVlanPriority)) match.vlan_priority = packet.vlan_priority;
   match.portless = has(Mask::kPortless);
   return match;
 }

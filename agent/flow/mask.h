@@ -16,19 +16,13 @@ namespace dpuflow::flow {
 struct Mask {
   Table table = Table::kL3;
   std::uint8_t source_length = 0;  // of the source's prefix, if there is one
-  std::uint16_t fields = 0;        // a set of these
+  std::uint16_t fields = 0;        // Fields (rule.h), and a set of these
 
-  static constexpr std::uint16_t kSourceMac = 1 << 0;
-  static constexpr std::uint16_t kDestinationMac = 1 << 1;
-  static constexpr std::uint16_t kSource = 1 << 2;
-  static constexpr std::uint16_t kDestination = 1 << 3;
-  static constexpr std::uint16_t kTtlExpires = 1 << 4;
-  static constexpr std::uint16_t kProtocol = 1 << 5;
-  static constexpr std::uint16_t kSourcePort = 1 << 6;
-  static constexpr std::uint16_t kDestinationPort = 1 << 7;
-  static constexpr std::uint16_t kTos = 1 << 8;
-  static constexpr std::uint16_t kVlanPriority = 1 << 9;
-  static constexpr std::uint16_t kPortless = 1 << 10;
+  static constexpr std::uint16_t kSourceMac = 1 << 8;
+  static constexpr std::uint16_t kDestinationMac = 1 << 9;
+  static constexpr std::uint16_t kDestination = 1 << 10;
+  static constexpr std::uint16_t kTtlExpires = 1 << 11;
+  static constexpr std::uint16_t kPortless = 1 << 12;
 
   [[nodiscard]] bool Has(std::uint16_t field) const { return (fields & field) != 0; }
   bool operator==(const Mask&) const = default;

@@ -34,10 +34,14 @@ void Pipeline::Want(Flow& flow, const Action& action, TimePoint now) {
 }
 
 void Pipeline::Unwant(Flow& flow) {
+  StopWanting(flow);
+  Settle(flow.id);
+}
+
+void Pipeline::StopWanting(Flow& flow) {
   if (flow.wanted && flow.table() != Table::kGuard) --wanted_;
   flow.wanted.reset();
   NoteUnwanted(flow);
-  Settle(flow.id);
 }
 
 void Pipeline::NoteUnwanted(Flow& flow) {
@@ -214,7 +218,7 @@ void Pipeline::OnAnswer(const Answer& answer, TimePoint now) {
     if (refused_source && flow != nullptr && !flow->answered) {
       Explain(*flow, answer.reason);
       // One of this source alone is nobody else's, and sources can be made up without end.
-      if (flow->mask.Has(Mask::kSource) && VouchesForSender(flow->table())) Leave(*flow);
+      if (flow->mask.Has(kFieldSource) && VouchesForSender(flow->table())) Leave(*flow);
     }
     if (!refused_source) flow = answer.bridged ? ReshapeBridged(answer, now) : Reshape(answer, now);
     if (!refused_source && flow != nullptr) Apply(*flow, port->second, answer, now);
@@ -488,9 +492,7 @@ void Pipeline::Refused(Flow& flow, const Error& error, TimePoint now) {
   flow.retry_after = now + std::min(limits_.retry_max, limits_.retry_min * (1u << doublings));
   if (error.code == ENOSPC) StandInLine(flow, now);
   // What is wanted could not be had. An older rule that still stands would be wrong: it goes, and software takes over.
-  if (flow.wanted && flow.table() != Table::kGuard) --wanted_;
-  flow.wanted.reset();
-  NoteUnwanted(flow);
+  StopWanting(flow);
 }
 
 std::size_t Pipeline::InFlight(std::uint32_t port) const {

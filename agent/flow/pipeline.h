@@ -204,6 +204,7 @@ class Pipeline {
 
   void Want(Flow& flow, const Action& action, TimePoint now);  // the hardware should hold an entry that does so
   void Unwant(Flow& flow);                                     // the hardware should hold nothing
+  void StopWanting(Flow& flow);                                // ... and no operation is queued
   void NoteUnwanted(Flow& flow);
   void Leave(Flow& flow);           // ... and then the flow is forgotten
   void Settle(FlowId id);           // queue an operation if wanted and installed differ

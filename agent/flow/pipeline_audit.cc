@@ -29,7 +29,7 @@ std::optional<Question> Pipeline::AuditQuestion(FlowId id) const {
   if (flow == nullptr) return std::nullopt;
   const bool bridged = !flow->dependencies().stations.empty();
   const bool asked =
-      flow->is_routed() || bridged || (flow->table() == Table::kL2Source && flow->mask.Has(Mask::kSource));
+      flow->is_routed() || bridged || (flow->table() == Table::kL2Source && flow->mask.Has(kFieldSource));
   if (!asked) return std::nullopt;
   return Question{id, flow->packet, false, ledger_.now()};
 }

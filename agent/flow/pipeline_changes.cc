@@ -79,10 +79,10 @@ void Pipeline::MarkDirty(Flow& flow) {
     case Table::kL2Source:
       if (!lane->bridged && !lane->routed) return Leave(flow);
       // A lane has one shape or the other.
-      if (flow.mask.Has(Mask::kSource) != lane->ChecksSource(flow.ethertype())) {
+      if (flow.mask.Has(kFieldSource) != lane->ChecksSource(flow.ethertype())) {
         return Leave(flow);
       }
-      if (flow.mask.Has(Mask::kSource) || lane->bridged) MarkDirtyToAsk(flow);
+      if (flow.mask.Has(kFieldSource) || lane->bridged) MarkDirtyToAsk(flow);
       return;
     case Table::kL2Destination:
       // One that leads to routing, or one that is bridged: they do not become each other.

@@ -56,8 +56,8 @@ Target& Targets::Open(const Match& match) {
 void Targets::Add(const Flow& flow) {
   const Match match = flow.match();
   const Fields fields = FieldsOf(match);
-  const bool first = !FieldsAt(match);
   if (fields == 0 && match.table == Table::kL3 && !targets_.contains(TargetOf(match))) return;
+  const bool first = !FieldsAt(match);
   Target& target = Open(match);
   if (first) target.fields = fields;
   target.flows.insert(flow.id);
