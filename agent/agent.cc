@@ -334,7 +334,7 @@ void Agent::OnTick(TimePoint now) {
 }
 
 void Agent::ReadSysctls(TimePoint now) {
-  ports_->OnSysctls(kernel::ReadSysctls(ports_->Names()), now);
+  ports_->OnSysctls(sysctl_reader_.Read(ports_->Names()), now);
   TellClassifierSettings();
 }
 

@@ -31,6 +31,7 @@
 #include "agent/keep_alive.h"
 #include "agent/kernel/bucket_keeper.h"
 #include "agent/kernel/resolver.h"
+#include "agent/kernel/sysctl.h"
 #include "agent/kernel/tables.h"
 #include "agent/latencies.h"
 #include "agent/offload/tc_backend.h"
@@ -177,6 +178,7 @@ class Agent final : private PortListener, private AuditHost {
   kernel::BucketKeeper bucket_keeper_;
   std::optional<kernel::Switch> switch_;
   std::unique_ptr<offload::Backend> backend_;
+  kernel::SysctlReader sysctl_reader_;
   std::unique_ptr<PortManager> ports_;
   std::unique_ptr<Auditor> auditor_;
   std::unique_ptr<kernel::Resolver> resolver_;

@@ -11,7 +11,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "agent/api/fd.h"
+#include "agent/daemon/fd.h"
 #include "agent/api/socket_file.h"
 
 namespace dpuflow::api {

@@ -7,7 +7,7 @@
 
 #include <string>
 
-#include "agent/api/fd.h"
+#include "agent/daemon/fd.h"
 #include "netlink/error.h"
 
 namespace dpuflow::api {

@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 
+#include "agent/daemon/fd.h"
 #include "agent/kernel/key_fields.h"
 
 namespace dpuflow::kernel {
@@ -37,6 +38,36 @@ struct Sysctls {
 // Whether a setting has changed. An interface that only one of the two knows is no change: it has no flows yet, or no more.
 [[nodiscard]] bool Differ(const Sysctls& before, const Sysctls& after);
 
-Sysctls ReadSysctls(const std::set<std::string>& interfaces);
+// Reads them again and again. Files stay open meanwhile, six for each interface: opening costs several times what reading does.
+class SysctlReader {
+ public:
+  Sysctls Read(const std::set<std::string>& interfaces);
+
+ private:
+  class File {
+   public:
+    explicit File(const std::string& name) : path_("/proc/sys/net/" + name) {}
+    [[nodiscard]] int Read();
+
+   private:
+    std::string path_;
+    Fd fd_;
+  };
+  struct InterfaceFiles {
+    explicit InterfaceFiles(const std::string& interface);
+    [[nodiscard]] InterfaceSysctls Read();
+
+    File rp_filter, forwarding, accept_local, route_localnet, ignore_linkdown_v4, ignore_linkdown_v6;
+  };
+
+  File policy_v4_{"ipv4/fib_multipath_hash_policy"};
+  File policy_v6_{"ipv6/fib_multipath_hash_policy"};
+  File fields_v4_{"ipv4/fib_multipath_hash_fields"};
+  File fields_v6_{"ipv6/fib_multipath_hash_fields"};
+  File use_neigh_{"ipv4/fib_multipath_use_neigh"};
+  File ipv6_forwarding_{"ipv6/conf/all/forwarding"};
+  InterfaceFiles all_{"all"};
+  std::map<std::string, InterfaceFiles> interfaces_;  // by name
+};
 
 }  // namespace dpuflow::kernel

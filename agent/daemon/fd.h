@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace dpuflow::api {
+namespace dpuflow {
 
 // A file descriptor that is closed with its owner.
 class Fd {
@@ -31,4 +31,4 @@ class Fd {
   int fd_;
 };
 
-}  // namespace dpuflow::api
+}  // namespace dpuflow
