@@ -153,6 +153,19 @@ FilterCounters ReadHardwareCounters(AttributeReader stats) {
   return counters;
 }
 
+}  // namespace
+
+void PutActions(MessageBuffer& buffer, const std::vector<Action>& actions, const Cookie& cookie) {
+  const Nest list(buffer, TCA_FLOWER_ACT);
+  for (std::size_t i = 0; i < actions.size(); ++i) {
+    const Nest one(buffer, static_cast<std::uint16_t>(i + 1));
+    std::visit(ActionWriter{buffer}, actions[i]);
+    if (i + 1 == actions.size() && cookie != Cookie{}) buffer.PutValue(TCA_ACT_COOKIE, cookie);
+    buffer.PutValue(TCA_ACT_FLAGS,
+                    nla_bitfield32{.value = TCA_ACT_FLAGS_NO_PERCPU_STATS, .selector = TCA_ACT_FLAGS_NO_PERCPU_STATS});
+  }
+}
+
 InstalledAction ReadAction(AttributeReader attributes) {
   InstalledAction result;
   std::string kind;
@@ -184,25 +197,6 @@ InstalledAction ReadAction(AttributeReader attributes) {
     }
   }
   if (options && plain) result.action = ReadOptions(kind, *options);
-  return result;
-}
-
-}  // namespace
-
-void PutActions(MessageBuffer& buffer, const std::vector<Action>& actions, const Cookie& cookie) {
-  const Nest list(buffer, TCA_FLOWER_ACT);
-  for (std::size_t i = 0; i < actions.size(); ++i) {
-    const Nest one(buffer, static_cast<std::uint16_t>(i + 1));
-    std::visit(ActionWriter{buffer}, actions[i]);
-    if (i + 1 == actions.size() && cookie != Cookie{}) buffer.PutValue(TCA_ACT_COOKIE, cookie);
-    buffer.PutValue(TCA_ACT_FLAGS,
-                    nla_bitfield32{.value = TCA_ACT_FLAGS_NO_PERCPU_STATS, .selector = TCA_ACT_FLAGS_NO_PERCPU_STATS});
-  }
-}
-
-std::vector<InstalledAction> ReadActions(AttributeReader actions) {
-  std::vector<InstalledAction> result;
-  while (actions.Next()) result.push_back(ReadAction(actions.Nested()));
   return result;
 }
 

@@ -75,7 +75,7 @@ struct InstalledAction {
   FilterCounters counters{};
 };
 
-std::vector<InstalledAction> ReadActions(AttributeReader actions);
+InstalledAction ReadAction(AttributeReader attributes);
 // Only what a terse message has of them, without an allocation: there may be a hundred thousand each second.
 void ReadTerseActions(AttributeReader actions, TerseFilter& terse);
 

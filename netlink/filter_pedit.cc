@@ -15,6 +15,7 @@
 #include <array>
 #include <cstddef>
 #include <cstring>
+#include <span>
 
 #include "netlink/filter_codec.h"
 
@@ -32,6 +33,23 @@ struct PeditKey {
   Word value{};
 
   bool operator==(const PeditKey&) const = default;
+};
+
+// As many as we write, and no more than we read: three words of the MACs, and the TTL.
+constexpr std::size_t kMaxKeys = 4;
+
+// In place: each entry is written and read back with these.
+class PeditKeys {
+ public:
+  // The next one; none when there are as many as we would ever write.
+  PeditKey* Add() { return size_ < keys_.size() ? &keys_[size_++] : nullptr; }
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] PeditKey* begin() { return keys_.data(); }
+  [[nodiscard]] PeditKey* end() { return keys_.data() + size_; }
+
+ private:
+  std::array<PeditKey, kMaxKeys> keys_{};
+  std::size_t size_ = 0;
 };
 
 constexpr PeditKey kDecrementV4{
@@ -61,11 +79,11 @@ struct MacBytes {
   }
 };
 
-std::vector<PeditKey> PeditKeys(const PeditAction& action) {
+PeditKeys KeysOf(const PeditAction& action) {
   MacBytes macs;
   macs.Set(0, action.eth_dst);
   macs.Set(6, action.eth_src);
-  std::vector<PeditKey> keys;
+  PeditKeys keys;
   for (std::uint32_t offset = 0; offset < macs.bytes.size(); offset += 4) {
     PeditKey key;
     key.offset = offset;
@@ -73,41 +91,42 @@ std::vector<PeditKey> PeditKeys(const PeditAction& action) {
       key.keep[i] = macs.known[offset + i] ? 0 : 0xff;
       key.value[i] = macs.bytes[offset + i];
     }
-    if (key.keep != Word{0xff, 0xff, 0xff, 0xff}) keys.push_back(key);
+    if (key.keep != Word{0xff, 0xff, 0xff, 0xff}) *keys.Add() = key;
   }
-  if (action.decrement_ttl == Family::kIpv4) keys.push_back(kDecrementV4);
-  if (action.decrement_ttl == Family::kIpv6) keys.push_back(kDecrementV6);
+  if (action.decrement_ttl == Family::kIpv4) *keys.Add() = kDecrementV4;
+  if (action.decrement_ttl == Family::kIpv6) *keys.Add() = kDecrementV6;
   return keys;
 }
 
 // The first half of the keys: `struct tc_pedit_sel` with its array. Nothing for what we never write.
-std::vector<PeditKey> ReadPeditWords(AttributeReader& attribute) {
-  std::vector<PeditKey> keys;
+PeditKeys ReadWords(AttributeReader& attribute) {
+  PeditKeys keys;
   const auto selector = attribute.Value<tc_pedit_sel>();
   const auto payload = attribute.payload();
-  if (selector.action != TC_ACT_PIPE || selector.flags != 0) return keys;
-  if (payload.size() < sizeof selector + selector.nkeys * sizeof(tc_pedit_key)) return keys;
+  if (selector.action != TC_ACT_PIPE || selector.flags != 0) return {};
+  if (payload.size() < sizeof selector + selector.nkeys * sizeof(tc_pedit_key)) return {};
   for (std::size_t i = 0; i < selector.nkeys; ++i) {
     tc_pedit_key raw{};
     std::memcpy(&raw, payload.data() + sizeof selector + i * sizeof raw, sizeof raw);
-    if (raw.at != 0 || raw.offmask != 0 || raw.shift != 0) return {};
-    PeditKey& key = keys.emplace_back();
-    key.offset = raw.off;
-    std::memcpy(key.keep.data(), &raw.mask, sizeof raw.mask);
-    std::memcpy(key.value.data(), &raw.val, sizeof raw.val);
+    PeditKey* key = keys.Add();
+    if (key == nullptr || raw.at != 0 || raw.offmask != 0 || raw.shift != 0) return {};
+    key->offset = raw.off;
+    std::memcpy(key->keep.data(), &raw.mask, sizeof raw.mask);
+    std::memcpy(key->value.data(), &raw.val, sizeof raw.val);
   }
   return keys;
 }
 
 // The second half: header and command of each, in the same order.
-std::vector<PeditKey> ReadPeditExtensions(AttributeReader extensions) {
-  std::vector<PeditKey> keys;
+PeditKeys ReadExtensions(AttributeReader extensions) {
+  PeditKeys keys;
   while (extensions.Next()) {
-    PeditKey& key = keys.emplace_back();
+    PeditKey* key = keys.Add();
+    if (key == nullptr) return {};
     AttributeReader fields = extensions.Nested();
     while (fields.Next()) {
-      if (fields.type() == TCA_PEDIT_KEY_EX_HTYPE) key.header = fields.U16();
-      if (fields.type() == TCA_PEDIT_KEY_EX_CMD) key.command = fields.U16();
+      if (fields.type() == TCA_PEDIT_KEY_EX_HTYPE) key->header = fields.U16();
+      if (fields.type() == TCA_PEDIT_KEY_EX_CMD) key->command = fields.U16();
     }
   }
   return keys;
@@ -131,20 +150,22 @@ bool TakeMacWord(const PeditKey& key, MacBytes& macs) {
 }  // namespace
 
 void PutPedit(MessageBuffer& buffer, const PeditAction& action) {
-  const std::vector<PeditKey> keys = PeditKeys(action);
+  PeditKeys keys = KeysOf(action);
   tc_pedit_sel selector{};
   selector.action = TC_ACT_PIPE;
   selector.nkeys = static_cast<unsigned char>(keys.size());
-  std::vector<std::byte> params(sizeof selector + keys.size() * sizeof(tc_pedit_key));
+  std::array<std::byte, sizeof selector + kMaxKeys * sizeof(tc_pedit_key)> params;
   std::memcpy(params.data(), &selector, sizeof selector);
-  for (std::size_t i = 0; i < keys.size(); ++i) {
+  std::size_t size = sizeof selector;
+  for (const PeditKey& key : keys) {
     tc_pedit_key raw{};
-    std::memcpy(&raw.mask, keys[i].keep.data(), sizeof raw.mask);
-    std::memcpy(&raw.val, keys[i].value.data(), sizeof raw.val);
-    raw.off = keys[i].offset;
-    std::memcpy(params.data() + sizeof selector + i * sizeof raw, &raw, sizeof raw);
+    std::memcpy(&raw.mask, key.keep.data(), sizeof raw.mask);
+    std::memcpy(&raw.val, key.value.data(), sizeof raw.val);
+    raw.off = key.offset;
+    std::memcpy(params.data() + size, &raw, sizeof raw);
+    size += sizeof raw;
   }
-  buffer.Put(TCA_PEDIT_PARMS_EX, params);
+  buffer.Put(TCA_PEDIT_PARMS_EX, std::span(params).first(size));
   const Nest extended(buffer, TCA_PEDIT_KEYS_EX);
   for (const PeditKey& key : keys) {
     const Nest one(buffer, TCA_PEDIT_KEY_EX);
@@ -154,23 +175,25 @@ void PutPedit(MessageBuffer& buffer, const PeditAction& action) {
 }
 
 std::optional<Action> ReadPedit(AttributeReader options) {
-  std::vector<PeditKey> keys;
-  std::vector<PeditKey> extensions;
+  PeditKeys keys;
+  PeditKeys extensions;
   while (options.Next()) {
-    if (options.type() == TCA_PEDIT_PARMS_EX) keys = ReadPeditWords(options);
-    if (options.type() == TCA_PEDIT_KEYS_EX) extensions = ReadPeditExtensions(options.Nested());
+    if (options.type() == TCA_PEDIT_PARMS_EX) keys = ReadWords(options);
+    if (options.type() == TCA_PEDIT_KEYS_EX) extensions = ReadExtensions(options.Nested());
   }
-  if (keys.empty() || keys.size() != extensions.size()) return std::nullopt;
+  if (keys.size() == 0 || keys.size() != extensions.size()) return std::nullopt;
   PeditAction action;
   MacBytes macs;
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    keys[i].header = extensions[i].header;
-    keys[i].command = extensions[i].command;
-    const bool v4 = keys[i] == kDecrementV4;
-    if (v4 || keys[i] == kDecrementV6) {
+  const PeditKey* extension = extensions.begin();
+  for (PeditKey& key : keys) {
+    key.header = extension->header;
+    key.command = extension->command;
+    ++extension;
+    const bool v4 = key == kDecrementV4;
+    if (v4 || key == kDecrementV6) {
       if (action.decrement_ttl != Family::kNone) return std::nullopt;  // twice: not ours
       action.decrement_ttl = v4 ? Family::kIpv4 : Family::kIpv6;
-    } else if (!TakeMacWord(keys[i], macs)) {
+    } else if (!TakeMacWord(key, macs)) {
       return std::nullopt;
     }
   }

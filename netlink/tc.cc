@@ -13,6 +13,7 @@ namespace dpuflow::netlink {
 namespace {
 
 constexpr std::size_t kMaxActions = TCA_ACT_MAX_PRIO;
+constexpr std::size_t kUsualActions = 4;  // rewrite, pop, push, redirect
 
 // What the kernel adds to the flags that we send.
 constexpr std::uint32_t kKnownFlags = TCA_CLS_FLAGS_SKIP_SW | TCA_CLS_FLAGS_IN_HW | TCA_CLS_FLAGS_NOT_IN_HW;
@@ -51,30 +52,32 @@ Result<void> AppendFilter(MessageBuffer& buffer, std::uint16_t flags, std::uint3
   return {};
 }
 
-// Actions in the order of the filter; cookies only where we put them.
-void TakeActions(const std::vector<InstalledAction>& actions, InstalledFilter& installed) {
-  for (std::size_t i = 0; i < actions.size(); ++i) {
-    const bool last = i + 1 == actions.size();
-    if (actions[i].action) {
-      installed.filter.actions.push_back(*actions[i].action);
+// Actions in the order of the filter; a cookie only where we put it, on the last.
+void TakeActions(AttributeReader actions, InstalledFilter& installed) {
+  std::optional<Cookie> cookie;
+  installed.filter.actions.clear();
+  installed.filter.actions.reserve(kUsualActions);
+  while (actions.Next()) {
+    if (cookie) installed.complete = false;
+    const InstalledAction action = ReadAction(actions.Nested());
+    if (action.action) {
+      installed.filter.actions.push_back(*action.action);
     } else {
       installed.complete = false;
     }
-    if (actions[i].cookie && last) installed.filter.cookie = *actions[i].cookie;
-    if (actions[i].cookie && !last) installed.complete = false;
-    if (actions[i].counters != FilterCounters{}) installed.counters = actions[i].counters;
+    if (action.counters != FilterCounters{}) installed.counters = action.counters;
+    cookie = action.cookie;
   }
-  if (actions.empty()) installed.complete = false;
+  if (cookie) installed.filter.cookie = *cookie;
 }
 
 void ReadFlowerOptions(AttributeReader options, InstalledFilter& installed) {
   KeyReader keys;
   std::uint32_t flags = 0;
-  std::vector<InstalledAction> actions;
   while (options.Next()) {
     switch (options.type()) {
       case TCA_FLOWER_ACT:
-        actions = ReadActions(options.Nested());
+        TakeActions(options.Nested(), installed);
         break;
       case TCA_FLOWER_FLAGS:
         flags = options.U32();
@@ -85,7 +88,6 @@ void ReadFlowerOptions(AttributeReader options, InstalledFilter& installed) {
         if (!keys.Read(options)) installed.complete = false;
     }
   }
-  TakeActions(actions, installed);
   installed.filter.skip_sw = (flags & TCA_CLS_FLAGS_SKIP_SW) != 0;
   installed.in_hw = (flags & TCA_CLS_FLAGS_IN_HW) != 0;
   if ((flags & ~kKnownFlags) != 0) installed.complete = false;
