@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // dpuflowd: the wiring diagram. Configuration, loop, agent, API; then the loop runs until a signal ends it.
+#include <malloc.h>
+#include <sys/resource.h>
+
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -73,6 +76,21 @@ Result<int> Run(const Config& config) {
   return (*loop)->Run();
 }
 
+// Some files stay open for each port. What the usual limit is for, select(2), is not used here (systemd.exec(5), LimitNOFILE=).
+void AllowManyFiles() {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
+// What is large, as lists of all flows are, goes back to the system when it is freed. By itself the limit grows with what has been
+// freed, and then a list of a moment remains part of the process: 150 bytes for each of 50,000 flows.
+void KeepNoLargePieces() {
+  constexpr int kLarge = 128 * 1024;  // bytes; the limit that mallopt(3) says it starts from
+  mallopt(M_MMAP_THRESHOLD, kLarge);
+}
+
 // For a service manager (ExecCondition=): there is a switch to serve, or there is nothing to do here.
 int FindSwitch(const Config& config) {
   const auto chosen = kernel::ReadDevlink().and_then(
@@ -103,6 +121,8 @@ int Main(int argc, char** argv) {
   if (options->action == Options::Action::kCheck) return 0;
   log::Init(config->log_level);
   if (options->action == Options::Action::kFindSwitch) return FindSwitch(*config);
+  AllowManyFiles();
+  KeepNoLargePieces();
   const auto code = Run(*config);
   if (code) return *code;
   log::Error({{"ERRNO", code.error().code}}, "{}", code.error());

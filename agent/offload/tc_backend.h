@@ -26,7 +26,7 @@ namespace dpuflow::offload {
 
 struct TcBackendOptions {
   std::size_t programmers = 2;
-  std::size_t queue = 4096;  // operations waiting in each programmer
+  std::size_t queue = 1024;  // operations waiting in each programmer
   std::size_t batch = 64;    // operations in one datagram at most
   int program = -1;          // the classifier's descriptor, borrowed
 };
