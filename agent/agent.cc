@@ -356,7 +356,8 @@ void Agent::OnPoll(TimePoint now) {
   keep_alive_->OnPoll(tables_);
   if (!sweeps_.IsDue(now)) return;
   for (const auto& [ifindex, slot] : ports_->slots()) {
-    if (slot.state == PortSlot::State::kReady) backend_->Sweep(ifindex);
+    const flow::PacketKinds kinds = pipeline_.flows().KindsOnPort(ifindex);
+    if (slot.state == PortSlot::State::kReady && kinds.any()) backend_->Sweep(ifindex, kinds);
   }
 }
 

@@ -28,7 +28,7 @@ void CollectWithin(const Addresses& addresses, const IpPrefix& prefix, std::vect
 
 std::size_t FlowTable::GroupHash::operator()(const FlowGroup& group) const {
   const Dependencies& dependencies = group.dependencies;
-  std::size_t digest = group.port;
+  std::size_t digest = group.port << 2 | static_cast<std::size_t>(group.kind);
   const auto mix = [&digest](std::size_t value) { digest = (digest ^ value) * 0x100000001b3; };
   mix(dependencies.table);
   for (const std::uint32_t nexthop : dependencies.nexthop_ids) mix(nexthop);
@@ -77,7 +77,7 @@ Flow& FlowTable::Make(FlowId id, const Match& match, TimePoint now) {
   by_match_.insert(&flow);
   if (match.destination) by_destination_.insert(&flow);
   if (HoldsCheckedSource(match)) by_checked_source_.insert(&flow);
-  JoinGroup(flow, {match.port, {}});
+  JoinGroup(flow, {match.port, KindOf(match.vlan, match.ethertype), {}});
   return flow;
 }
 
@@ -122,8 +122,9 @@ void FlowTable::SetDependencies(Flow& flow, Dependencies dependencies) {
   flow.route_length = dependencies.route ? std::optional(dependencies.route->length) : std::nullopt;
   dependencies.route.reset();
   if (flow.group->dependencies == dependencies) return;
+  const PacketKind kind = flow.group->kind;
   LeaveGroup(flow);
-  JoinGroup(flow, {flow.port(), std::move(dependencies)});
+  JoinGroup(flow, {flow.port(), kind, std::move(dependencies)});
 }
 
 template <typename With>
@@ -186,6 +187,14 @@ std::size_t FlowTable::CountOnPort(std::uint32_t port) const {
   std::size_t count = 0;
   for (const FlowGroup* group : found->second) count += group->flows.size();
   return count;
+}
+
+PacketKinds FlowTable::KindsOnPort(std::uint32_t port) const {
+  PacketKinds kinds;
+  const auto found = by_port_.find(port);
+  if (found == by_port_.end()) return kinds;
+  for (const FlowGroup* group : found->second) kinds.set(static_cast<std::size_t>(group->kind));
+  return kinds;
 }
 
 std::vector<FlowId> FlowTable::OnPort(std::uint32_t port) const {

@@ -13,13 +13,15 @@
 #include <vector>
 
 #include "agent/flow/flow.h"
+#include "agent/flow/packet_kind.h"
 #include "agent/flow/sections.h"
 
 namespace dpuflow::flow {
 
-// Flows that enter at one port and whose answers rest on the same.
+// Flows of one kind of packets that enter at one port and whose answers rest on the same.
 struct FlowGroup {
   std::uint32_t port = 0;
+  PacketKind kind = PacketKind::kIpv4;
   Dependencies dependencies;            // without a route, which is each flow's own
   mutable std::vector<FlowId> flows{};  // flow.place is where a flow stands here
 };
@@ -51,6 +53,7 @@ class FlowTable {
   [[nodiscard]] std::vector<FlowId> Affected(const Change& change) const;
   [[nodiscard]] std::vector<FlowId> OnPort(std::uint32_t port) const;
   [[nodiscard]] std::size_t CountOnPort(std::uint32_t port) const;
+  [[nodiscard]] PacketKinds KindsOnPort(std::uint32_t port) const;  // of its flows
   // The flows that say who may send, and whose key holds the source address.
   [[nodiscard]] std::vector<FlowId> CheckedSources() const;
 
@@ -97,7 +100,7 @@ class FlowTable {
   };
   struct GroupEqual {
     bool operator()(const FlowGroup& one, const FlowGroup& other) const {
-      return one.port == other.port && one.dependencies == other.dependencies;
+      return one.port == other.port && one.kind == other.kind && one.dependencies == other.dependencies;
     }
   };
   template <IpAddress Miss::*kAddress>

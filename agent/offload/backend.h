@@ -99,8 +99,9 @@ class Backend {
   virtual void TryRoute(std::uint32_t port, std::uint32_t peer) = 0;
   // Takes everything of ours off the port, and nothing else.
   virtual void Release(std::uint32_t port) = 0;
-  // Reads the counters of all our entries on the port. Dropped while an earlier sweep of it is still under way.
-  virtual void Sweep(std::uint32_t port) = 0;
+  // Reads the counters of all our entries on the port that are for packets of these kinds; each is a dump of its own. Dropped
+  // while an earlier sweep of the port is still under way.
+  virtual void Sweep(std::uint32_t port, flow::PacketKinds kinds) = 0;
   // Reads everything of ours on the port, in full, and compares it with `expected`. A missing classifier is put back.
   virtual void Audit(std::uint64_t token, std::uint32_t port, std::vector<Expected> expected) = 0;
   // Takes out a filter of ours that belongs to no flow. Nothing is reported; the next audit sees whether it is gone.

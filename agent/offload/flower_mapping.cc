@@ -166,7 +166,7 @@ netlink::Filter ToFilter(const flow::Rule& rule, flow::FlowId flow, std::uint8_t
                netlink::kClsactIngress,
                place.chain,
                place.prio,
-               IsTagged(rule.match) ? kEthertypeVlan : rule.match.ethertype,
+               EthertypeOf(flow::KindOf(rule.match.vlan, rule.match.ethertype)),
                HandleOf(flow)};
   filter.key = ToKey(rule.match);
   filter.actions = ToActions(rule.action, rule.match);

@@ -31,6 +31,7 @@
 #include <optional>
 
 #include "agent/flow/events.h"
+#include "agent/flow/packet_kind.h"
 #include "netlink/flower.h"
 
 namespace dpuflow::offload {
@@ -39,8 +40,20 @@ namespace dpuflow::offload {
 [[nodiscard]] constexpr std::uint32_t ChainsOf(flow::Form form) { return form == flow::Form::kFlat ? 1 : 3; }
 inline constexpr std::uint16_t kClassifierPrio = 16;
 inline constexpr std::uint32_t kClassifierHandle = 1;
-inline constexpr std::uint16_t kEthertypeAll = 0x0003;   // ETH_P_ALL
-inline constexpr std::uint16_t kEthertypeVlan = 0x8100;  // ETH_P_8021Q
+inline constexpr std::uint16_t kEthertypeAll = 0x0003;  // ETH_P_ALL
+
+// The `protocol` under which tc has filters for such packets.
+constexpr std::uint16_t EthertypeOf(flow::PacketKind kind) {
+  switch (kind) {
+    case flow::PacketKind::kIpv4:
+      return flow::kEthertypeIpv4;
+    case flow::PacketKind::kIpv6:
+      return flow::kEthertypeIpv6;
+    case flow::PacketKind::kTagged:
+      break;
+  }
+  return 0x8100;  // ETH_P_8021Q
+}
 
 struct Place {
   std::uint32_t chain = 0;

@@ -335,13 +335,14 @@ Result<void> PortKeeper::Release(std::uint32_t port) {
   return removed ? Result<void>{} : tl::make_unexpected(removed.error());
 }
 
-Result<flow::Sweep> PortKeeper::ReadCounters(std::uint32_t port) {
-  flow::Sweep sweep{port, flow::Clock::now()};
+Result<flow::Sweep> PortKeeper::ReadCounters(std::uint32_t port, flow::PacketKinds kinds) {
+  flow::Sweep sweep{port, flow::Clock::now(), kinds};
   // By ethertype, which leaves out the classifier: it has no terse form.
-  for (const std::uint16_t ethertype : {flow::kEthertypeIpv4, flow::kEthertypeIpv6, kEthertypeVlan}) {
+  for (const flow::PacketKind kind : {flow::PacketKind::kIpv4, flow::PacketKind::kIpv6, flow::PacketKind::kTagged}) {
+    if (!kinds.test(static_cast<std::size_t>(kind))) continue;
     netlink::FilterDump dump = FullDump(port);
     dump.terse = true;
-    dump.ethertype = ethertype;
+    dump.ethertype = EthertypeOf(kind);
     const std::size_t before = sweep.samples.size();
     const auto again = [&] { sweep.samples.resize(before); };
     const auto each = [&](const netlink::TerseFilter& filter) {

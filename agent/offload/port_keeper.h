@@ -48,7 +48,7 @@ class PortKeeper {
   // Entries, classifier, and a clsact of ours unless something foreign stands on it. A port that is gone is done.
   Result<void> Release(std::uint32_t port);
 
-  Result<flow::Sweep> ReadCounters(std::uint32_t port);
+  Result<flow::Sweep> ReadCounters(std::uint32_t port, flow::PacketKinds kinds);
 
   // What differs on the port from `expected`. A filter of the classifier that is missing is put back, and told.
   Result<std::vector<Difference>> Audit(std::uint32_t port, flow::Form form, std::vector<Expected> expected);

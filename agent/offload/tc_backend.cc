@@ -79,12 +79,12 @@ void TcBackend::TryRoute(std::uint32_t port, std::uint32_t peer) { (void)request
 
 void TcBackend::Release(std::uint32_t port) { (void)requests_.Push(ReleaseRequest{port}); }
 
-void TcBackend::Sweep(std::uint32_t port) {
+void TcBackend::Sweep(std::uint32_t port, flow::PacketKinds kinds) {
   {
     const std::lock_guard lock(mutex_);
     if (!forms_.contains(port) || !sweeping_.insert(port).second) return;
   }
-  (void)requests_.Push(SweepRequest{port});
+  (void)requests_.Push(SweepRequest{port, kinds});
 }
 
 void TcBackend::Audit(std::uint64_t token, std::uint32_t port, std::vector<Expected> expected) {
@@ -147,7 +147,7 @@ void TcBackend::Handle(const ReleaseRequest& request) {
 
 void TcBackend::Handle(const SweepRequest& request) {
   const auto cpu = ThreadCpu();
-  auto sweep = keeper_.ReadCounters(request.port);
+  auto sweep = keeper_.ReadCounters(request.port, request.kinds);
   {
     const std::lock_guard lock(mutex_);
     sweeping_.erase(request.port);

@@ -40,7 +40,7 @@ class TcBackend final : public Backend {
   void Prepare(std::uint32_t port, const std::string& name, std::uint32_t peer) override;
   void TryRoute(std::uint32_t port, std::uint32_t peer) override;
   void Release(std::uint32_t port) override;
-  void Sweep(std::uint32_t port) override;
+  void Sweep(std::uint32_t port, flow::PacketKinds kinds) override;
   void Audit(std::uint64_t token, std::uint32_t port, std::vector<Expected> expected) override;
   void RemoveStray(const netlink::FilterId& stray) override;
   [[nodiscard]] std::vector<QueueDepth> Queues() const override;
@@ -60,6 +60,7 @@ class TcBackend final : public Backend {
   };
   struct SweepRequest {
     std::uint32_t port = 0;
+    flow::PacketKinds kinds;
   };
   struct AuditRequest {
     std::uint64_t token = 0;

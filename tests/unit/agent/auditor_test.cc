@@ -25,7 +25,7 @@ class FakeBackend final : public offload::Backend {
   void Prepare(std::uint32_t, const std::string&, std::uint32_t) override {}
   void TryRoute(std::uint32_t, std::uint32_t) override {}
   void Release(std::uint32_t) override {}
-  void Sweep(std::uint32_t) override {}
+  void Sweep(std::uint32_t, flow::PacketKinds) override {}
   void Audit(std::uint64_t token, std::uint32_t port, std::vector<offload::Expected> expected) override {
     requests.push_back({token, port, std::move(expected)});
   }

@@ -38,7 +38,7 @@ class Hardware final : public offload::Backend {
   }
   void TryRoute(std::uint32_t /*port*/, std::uint32_t /*peer*/) override {}
   void Release(std::uint32_t /*port*/) override {}
-  void Sweep(std::uint32_t /*port*/) override {}
+  void Sweep(std::uint32_t /*port*/, flow::PacketKinds /*kinds*/) override {}
   void Audit(std::uint64_t /*token*/, std::uint32_t /*port*/, std::vector<offload::Expected> /*expected*/) override {}
   void RemoveStray(const netlink::FilterId& /*stray*/) override {}
 

@@ -63,6 +63,27 @@ TEST(FlowTable, DependenciesAreFoundUntilTheyAreReplaced) {
   EXPECT_TRUE(table.Affected(NeighChanged{neigh}).empty());
 }
 
+TEST(FlowTable, KnowsWhichKindsOfPacketsAPortHasFlowsOf) {
+  FlowTable table;
+  const PacketKinds v4(0b001), v6(0b010), tagged(0b100);
+  EXPECT_TRUE(table.KindsOnPort(7).none());
+  const FlowId first = table.Obtain(To("192.0.2.1"), {}).id;
+  table.Obtain(To("192.0.2.1", 8), {});
+  EXPECT_EQ(table.KindsOnPort(7), v4);
+  Match match = To("2001:db8::1");
+  match.ethertype = kEthertypeIpv6;
+  Flow& flow = table.Obtain(match, {});
+  match.vlan = 100;
+  const FlowId last = table.Obtain(match, {}).id;
+  EXPECT_EQ(table.KindsOnPort(7), v4 | v6 | tagged);
+  table.SetDependencies(flow, {std::nullopt, 254, {}, {5}, {}});
+  table.Erase(last);
+  EXPECT_EQ(table.KindsOnPort(7), v4 | v6);
+  table.Erase(first);
+  EXPECT_EQ(table.KindsOnPort(7), v6);
+  EXPECT_EQ(table.KindsOnPort(8), v4);
+}
+
 TEST(FlowTable, AnErasedFlowIsInNoIndex) {
   FlowTable table;
   Flow& flow = table.Obtain(To("192.0.2.1"), {});

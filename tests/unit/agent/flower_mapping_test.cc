@@ -127,7 +127,7 @@ TEST(FlowerMapping, ATaggedPacketIsOneOf8021QWithItsEthertypeInside) {
   rule.match.vlan = 100;
   rule.match.vlan_priority = 0;
   const netlink::Filter filter = ToFilter(rule, 3, 1);
-  EXPECT_EQ(filter.id.ethertype, kEthertypeVlan);
+  EXPECT_EQ(filter.id.ethertype, EthertypeOf(flow::PacketKind::kTagged));
   EXPECT_EQ(filter.key.vlan_id, 100);
   EXPECT_EQ(filter.key.vlan_priority, 0);
   EXPECT_EQ(filter.key.vlan_ethertype, flow::kEthertypeIpv4);

@@ -169,6 +169,22 @@ TEST(Pipeline, WithoutASweepNothingExpires) {
   EXPECT_NE(world.Entry(World::kServer), nullptr);
 }
 
+TEST(Pipeline, ASweepOfOneKindOfPacketsSaysNothingOfOthers) {
+  World world;
+  world.Route(World::kServer);
+  world.Send(World::kServer);
+  const auto written = world.log.size();
+  world.now += 1s;
+  flow::Sweep of_ipv6{World::kPod, world.now, PacketKinds(0b010)};
+  world.pipeline.OnSweep(of_ipv6, 1000);
+  world.Run();
+  EXPECT_EQ(world.log.size(), written);
+  flow::Sweep of_ipv4{World::kPod, world.now, PacketKinds(0b001)};
+  world.pipeline.OnSweep(of_ipv4, 1000);
+  world.Run();
+  EXPECT_GT(world.log.size(), written) << "no sample: they are written once more";
+}
+
 TEST(Pipeline, AFlowUsedAgainAfterItExpiredComesBack) {
   World world({.idle_time = 5s});
   world.Route(World::kServer);

@@ -39,7 +39,7 @@ class FakeBackend final : public offload::Backend {
     asked.push_back("release " + std::to_string(port));
     releasing.insert(port);
   }
-  void Sweep(std::uint32_t) override {}
+  void Sweep(std::uint32_t, flow::PacketKinds) override {}
   void Audit(std::uint64_t, std::uint32_t, std::vector<offload::Expected>) override {}
   void RemoveStray(const netlink::FilterId&) override {}
 
