@@ -14,6 +14,8 @@ namespace {
 
 // A port that the backend refused is tried again after this: not every obstacle announces its end.
 constexpr std::chrono::seconds kRetry{10};
+// Ports are looked through when one has changed, and after this: what was put off may be due.
+constexpr std::chrono::seconds kLookAgain{1};
 
 kernel::PortKind KindOf(const PortSlot& slot) { return {slot.info.devlink.handle, slot.info.role}; }
 
@@ -57,6 +59,7 @@ bool PortManager::Update(std::map<std::uint32_t, kernel::SwitchPort> found, kern
   if (closing_) return false;
   const kernel::Topology before = std::exchange(topology_, std::move(topology));
   decisions_.reset();
+  look_ = true;
   bool uplink_changed = false;        // its MTU is part of what every other port may send
   std::vector<PortSlot*> to_prepare;  // when all ports are known: each is tried with another one
   for (auto& [ifindex, slot] : slots_) {
@@ -131,6 +134,7 @@ void PortManager::OnPrepared(offload::PortPrepared report, flow::TimePoint now) 
 
 void PortManager::TakePart(PortSlot& slot, flow::Form form, flow::TimePoint now) {
   decisions_.reset();
+  look_ = true;
   slot.state = PortSlot::State::kReady;
   slot.form = form;
   slot.refusal.clear();
@@ -202,6 +206,7 @@ void PortManager::TryReach(flow::TimePoint now) {
 }
 
 void PortManager::OnRouteTried(const offload::RouteTried& report, flow::TimePoint now) {
+  look_ = true;
   const bool tells = report.taken || offload::IsVerdict(report.taken.error());
   const auto verdict = tells ? std::optional(report.taken) : std::nullopt;
   if (reach_.OnTried({report.port, report.peer}, verdict, now)) pipeline_.OnChange(flow::EverythingChanged{}, now);
@@ -222,6 +227,9 @@ void PortManager::Advance(flow::TimePoint now) {
   }
   if (closing_) return;
   TakeOver(now);
+  // This runs with each turn of the loop, and ports may be hundreds.
+  if (!std::exchange(look_, false) && now - looked_ < kLookAgain) return;
+  looked_ = now;
   TryReach(now);
   for (auto& [ifindex, slot] : slots_) {
     if (slot.state != PortSlot::State::kRefused || !slot.info.refusal.empty() || now < slot.retry_at) continue;

@@ -78,7 +78,10 @@ class PortManager {
   void OnReleased(const offload::PortReleased& report, flow::TimePoint now);
   void OnRouteTried(const offload::RouteTried& report, flow::TimePoint now);
   // devlink has been read again, because something there has changed: the mode of the NIC, maybe.
-  void OnDevlink() { reach_.TryAgain(); }
+  void OnDevlink() {
+    reach_.TryAgain();
+    look_ = true;
+  }
   // The qdisc that filters hang on has been deleted, and everything of ours with it: the port is prepared anew.
   void OnFootingLost(std::uint32_t ifindex);
   // Releases what no longer has operations under way, tries refused ports again, and what one eswitch reaches in another.
@@ -138,6 +141,8 @@ class PortManager {
   mutable std::optional<kernel::DecisionPorts> decisions_;  // of ForDecisions; whatever changes a port drops it
   bool offload_ = true;                                     // of ports that come
   bool closing_ = false;
+  bool look_ = false;       // at all ports: something has changed
+  flow::TimePoint looked_;  // at them
 };
 
 }  // namespace dpuflow
