@@ -48,7 +48,7 @@
 #include "compat.h"
 
 #define LABNIC_MAX_UPLINKS 2
-#define LABNIC_MAX_VFS 126
+#define LABNIC_MAX_VFS 256
 #define LABNIC_MAX_PORTS (LABNIC_MAX_VFS + 2)	/* + uplink + the host's PF */
 #define LABNIC_UPLINK 0		/* port numbers, also the devlink port index */
 #define LABNIC_PF 1
@@ -333,6 +333,7 @@ bool labnic_end_receive(struct net_device *dev, struct sk_buff *skb, enum labnic
 
 /* ---- One switch, a PCI function of the card (main.c) ---- */
 
+#define LABNIC_MAX_CONCURRENCY 8	/* insertions at a time that are told apart; the last takes the rest */
 #define LABNIC_MAX_CHAIN_TOTALS 8	/* chains with totals of their own; the last takes the rest */
 
 struct labnic_totals {
@@ -340,6 +341,7 @@ struct labnic_totals {
 	atomic64_t deletions;
 	atomic64_t refusals;
 	atomic64_t moves;
+	atomic64_t concurrency[LABNIC_MAX_CONCURRENCY];	/* insertions, by how many were under way as they began */
 	atomic64_t hits[LABNIC_MAX_CHAIN_TOTALS];
 	atomic64_t hit_bytes[LABNIC_MAX_CHAIN_TOTALS];
 };
@@ -360,6 +362,7 @@ struct labnic {
 	struct list_head tables;	/* RCU */
 	u32 rules;
 	atomic_t attempts;		/* of insertion, for failure injection */
+	atomic_t inserting;		/* insertions that are under way */
 	struct delayed_work sampler;
 	struct labnic_totals totals;
 	struct dentry *debugfs;

@@ -211,15 +211,19 @@ static int labnic_block_cb(enum tc_setup_type type, void *data, void *priv)
 {
 	struct flow_cls_offload *flow = data;
 	struct labnic_end *end = priv;
-	int err;
+	struct labnic *nic = end->port->nic;
+	int inserting, err;
 
 	if (type != TC_SETUP_CLSFLOWER)
 		return -EOPNOTSUPP;
 	switch (flow->command) {
 	case FLOW_CLS_REPLACE:
+		inserting = min(atomic_inc_return(&nic->inserting), LABNIC_MAX_CONCURRENCY);
+		atomic64_inc(&nic->totals.concurrency[inserting - 1]);
 		err = labnic_replace(end->port, end->dev, flow);
+		atomic_dec(&nic->inserting);
 		if (err)
-			atomic64_inc(&end->port->nic->totals.refusals);
+			atomic64_inc(&nic->totals.refusals);
 		return err;
 	case FLOW_CLS_DESTROY:
 		return labnic_destroy(end->port, flow);

@@ -355,7 +355,8 @@ static struct net_device *labnic_end_alloc(struct labnic_port *port, const char 
 		labnic_netns_local(dev);
 	SET_NETDEV_DEV(dev, port->nic->parent);
 	/* Locally administered, and the same at each load: 02:4c:42:<0 far, 1 rep>:<pf>:<port>. */
-	eth_hw_addr_set(dev, (u8[]){ 0x02, 0x4c, 0x42, rep, port->nic->pf, port->index });
+	eth_hw_addr_set(dev, (u8[]){
+		0x02, 0x4c, 0x42, rep | port->index >> 8 << 4, port->nic->pf, port->index & 0xff });
 	netif_napi_add(dev, &end->napi, labnic_poll);
 	netif_carrier_off(dev);
 	return dev;

@@ -190,7 +190,10 @@ void labnic_show_totals(struct seq_file *seq, struct labnic *nic)
 		   READ_ONCE(nic->rules), atomic64_read(&totals->insertions),
 		   atomic64_read(&totals->deletions), atomic64_read(&totals->refusals),
 		   atomic64_read(&totals->moves));
-	seq_puts(seq, "\"chains\":[");
+	seq_puts(seq, "\"concurrency\":[");
+	for (i = 0; i < LABNIC_MAX_CONCURRENCY; i++)
+		seq_printf(seq, "%s%lld", i ? "," : "", atomic64_read(&totals->concurrency[i]));
+	seq_puts(seq, "],\"chains\":[");
 	for (i = 0; i < LABNIC_MAX_CHAIN_TOTALS; i++)
 		seq_printf(seq, "%s{\"chain\":%d,\"packets\":%lld,\"bytes\":%lld}", i ? "," : "", i,
 			   atomic64_read(&totals->hits[i]), atomic64_read(&totals->hit_bytes[i]));
