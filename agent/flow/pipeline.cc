@@ -75,7 +75,7 @@ bool Pipeline::MustWait(const Flow& flow) { return targets_.Blocks(flow) || movi
 
 void Pipeline::Queue(Flow& flow, Epoch epoch) {
   flow.queued = true;
-  (flow.installed ? changes_ : adds_).push_back({flow.id, epoch, course_});
+  (flow.installed ? changes_ : adds_).Push({flow.id, epoch, course_});
   counters_.operations_peak = std::max(counters_.operations_peak, operations_waiting());
   ledger_.Open(epoch);
 }
@@ -156,7 +156,7 @@ void Pipeline::Ask(const Flow& flow, const Miss& miss, const Course& course) {
     ++counters_.questions_dropped;  // the classifier reports the flow again within a second
     return;
   }
-  questions_.push_back({flow.id, miss, true, ledger_.now(), course});
+  questions_.Push({flow.id, miss, true, ledger_.now(), course});
   counters_.packets_peak = std::max(counters_.packets_peak, packets_waiting());
   ledger_.Open(ledger_.now());
 }
@@ -166,8 +166,7 @@ std::vector<Question> Pipeline::TakeQuestions(std::size_t most, TimePoint now) {
   // Half of the room is for what has changed: what stands in hardware must not wait behind a flood of packets.
   TakeDirty(std::max<std::size_t>(1, most / 2), taken, now);
   while (taken.size() < most && !questions_.empty()) {
-    taken.push_back(std::move(questions_.front()));
-    questions_.pop_front();
+    taken.push_back(questions_.Pop());
     if (Flow* flow = table_.Find(taken.back().flow)) flow->asked = now;
   }
   TakeDirty(most, taken, now);
@@ -178,8 +177,7 @@ std::vector<Question> Pipeline::TakeQuestions(std::size_t most, TimePoint now) {
 // Questions on behalf of dirty flows, until there are `most` in all.
 void Pipeline::TakeDirty(std::size_t most, std::vector<Question>& taken, TimePoint now) {
   while (taken.size() < most && !dirty_.empty()) {
-    const auto [id, epoch] = dirty_.front();
-    dirty_.pop_front();
+    const auto [id, epoch] = dirty_.Pop();
     Flow* flow = table_.Find(id);
     if (flow == nullptr || !flow->dirty) {
       ledger_.Close(epoch);
@@ -406,9 +404,7 @@ std::vector<Operation> Pipeline::TakeOperations(std::size_t most, TimePoint now)
   // What stands is changed before anything is added: a withdrawn route must not wait behind a flood of new flows.
   for (auto* queue : {&changes_, &adds_}) {
     while (taken.size() < most && !queue->empty()) {
-      const Queued queued = queue->front();
-      queue->pop_front();
-      if (auto operation = Issue(queued, now)) taken.push_back(std::move(*operation));
+      if (auto operation = Issue(queue->Pop(), now)) taken.push_back(std::move(*operation));
     }
   }
   return taken;

@@ -37,6 +37,7 @@
 #include <vector>
 
 #include "agent/flow/events.h"
+#include "agent/flow/fifo.h"
 #include "agent/flow/flow_table.h"
 #include "agent/flow/interned.h"
 #include "agent/flow/ledger.h"
@@ -278,10 +279,10 @@ class Pipeline {
   // Flows of which nothing is wanted, for OnTick; some may have gone, or have something wanted by now.
   std::vector<FlowId> unwanted_;
   std::vector<FlowId> ticking_;  // of these, those that OnTick has still to look at
-  std::deque<Question> questions_;
-  std::deque<std::pair<FlowId, Epoch>> dirty_;
-  std::deque<Queued> changes_;  // flows that have an entry
-  std::deque<Queued> adds_;     // ... that have none
+  Fifo<Question> questions_;
+  Fifo<std::pair<FlowId, Epoch>> dirty_;
+  Fifo<Queued> changes_;  // flows that have an entry
+  Fifo<Queued> adds_;     // ... that have none
   std::unordered_map<FlowId, Operation> in_flight_;
   struct Pressure {
     std::size_t found_none = 0;  // packets of flows that found no room

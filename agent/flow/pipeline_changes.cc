@@ -102,7 +102,7 @@ void Pipeline::MarkDirtyToAsk(Flow& flow) {
   if (flow.dirty || flow.leaving || !flow.answered) return;
   flow.dirty = true;
   ++counters_.dirtied;
-  dirty_.emplace_back(flow.id, cause_);
+  dirty_.Push({flow.id, cause_});
   counters_.changed_peak = std::max(counters_.changed_peak, changed_waiting());
   ledger_.Open(cause_);
 }
