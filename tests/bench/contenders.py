@@ -2,12 +2,14 @@
 """Who is measured. Each one, once started, brings the destinations of `world` into hardware, by itself when their packets come
 (all but tc), and sends them to the top of rack."""
 
+import json
 import os
 import signal
 import subprocess
+import time
 
 import world
-from daemon import CONFIG, Daemon
+from daemon import CONFIG, Daemon, until
 from differential_network import in_namespace, mac_of
 from files import read, write
 
@@ -35,6 +37,13 @@ class Dpuflow:
 
     def sync(self):
         self.daemon.api.sync()
+
+    def faults(self):
+        """Entries that are not what they should be, and how often notifications were lost."""
+        differences = json.loads(world.command(os.environ["DPUFLOWCTL"], "-j", "verify", check=False))["differences"]
+        counters = self.daemon.api.call("GetStats")["counters"]
+        lost = sum(one["value"] for one in counters if one["name"] == "dpuflow_netlink_overruns_total")
+        return {"stale": len(differences), "overruns": lost}
 
     def stages(self):
         """Of a new flow's way into hardware: milliseconds spent in each stage until now, and how many flows there were."""
@@ -91,6 +100,15 @@ class OpenVswitch:
 
     def pid(self):
         return int(read("/run/openvswitch/ovs-vswitchd.pid"))
+
+    def sync(self):
+        """It has seen everything once it does no more than it always does: a twentieth of a processor."""
+        def is_busy():
+            before = world.cpu_of(self.pid())
+            time.sleep(1)
+            return world.cpu_of(self.pid()) - before > 0.05
+
+        until("Open vSwitch is at rest", lambda: not is_busy(), 600)
 
     def move(self, flows):
         self.program("mod-flows", flows, world.SECOND)

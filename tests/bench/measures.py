@@ -13,28 +13,31 @@ from daemon import until
 from world import Trace, flows_of, send, when_quiet
 
 MEASURES = {}
+BESIDE = 10_000  # flows that are active while routes come and go
 PASSES = 10  # how often flows whose first packet nobody has acted upon get another one
 
 
 class Measure:
-    def __init__(self, run, of, sizes, contenders, idle_time):
+    def __init__(self, run, of, sizes, contenders, idle_time, flows, vfs):
         self.name = run.__name__
         self.run = run
         self.of = of
         self.sizes = sizes  # numbers of what `of` says
         self.contenders = contenders
         self.idle_time = idle_time  # None: nothing is to become idle
+        self.flows = flows  # how many a contender is to expect; None: the size
+        self.vfs = vfs  # of the machine in which it is measured
 
 
-def measure(sizes, contenders, idle_time=None, of="flows"):
+def measure(sizes, contenders, idle_time=None, of="flows", flows=None, vfs=1):
     def listed(run):
-        MEASURES[run.__name__] = Measure(run, of, sizes, contenders, idle_time)
+        MEASURES[run.__name__] = Measure(run, of, sizes, contenders, idle_time, flows, vfs)
         return run
 
     return listed
 
 
-def fill(flows):
+def fill(flows, send=send):
     """Brings all flows into hardware; the number of passes that it took, and all that the switch inserted."""
     inserted = {}
     for passes in range(1, PASSES + 1):
@@ -54,12 +57,15 @@ def insertion(contender, flows):
     if contender.name == "tc -batch":
         wall, cpu = contender.batch(flows, "add", world.TOR)
         return {"rate": flows / wall, "cpu_us": cpu / flows * 1e6}
-    workers, cpu = world.cpu_of_workers(), world.cpu_of(contender.pid())
+    workers, cpu, before = world.cpu_of_workers(), world.cpu_of(contender.pid()), world.totals()["concurrency"]
     began = time.monotonic()
     passes, inserted = fill(flows)
     wall = max(inserted.values()) - began
+    at_once = [now - then for now, then in zip(world.totals()["concurrency"], before)]
     return {"rate": flows / wall, "cpu_us": (world.cpu_of(contender.pid()) - cpu) / flows * 1e6,
-            "workers_us": (world.cpu_of_workers() - workers) / flows * 1e6, "passes": passes}  # fmt: skip
+            "workers_us": (world.cpu_of_workers() - workers) / flows * 1e6, "passes": passes,
+            "concurrent": 100 * sum(at_once[1:]) / sum(at_once),
+            "most_at_once": max(number for number, times in enumerate(at_once, 1) if times)}  # fmt: skip
 
 
 def quantiles(values):
@@ -125,10 +131,10 @@ def convergence(contender, flows):
 
 
 class Traffic:
-    """Each flow gets a packet now and then, so that none becomes idle: in a third of the idle time."""
+    """Each flow gets a packet now and then, so that none becomes idle: twice in the idle time."""
 
     def __init__(self, flows, idle_time):
-        rate = max(1, 3 * flows / int(idle_time.removesuffix("s")))
+        rate = max(1, 2 * flows / int(idle_time.removesuffix("s")))
         self.command = world.sending(flows, "--count", "0", "--rate", str(rate), port=7001)
 
     def __enter__(self):
@@ -163,24 +169,26 @@ def discard(how):
 
 
 AGED = 10  # seconds of idle time
+AGEING = 1000  # flows
 
 
-@measure((1000,), ("dpuflow", "Open vSwitch"), idle_time=f"{AGED}s")
-def aging(_contender, flows):
+@measure((1000, 2000), ("dpuflow", "Open vSwitch"), idle_time=f"{AGED}s", of="ms between samples of the counters", flows=AGEING)
+def aging(_contender, period):
     """How late an entry goes, and how many go too early: hit less long ago than the idle time and one period of the counters."""
-    trace = Trace("insert", "remove").start()
-    send(flows, 500)
-    when_quiet(world.rules)
-    send(flows, 500)  # these hit, long before the first are due
-    when_quiet(lambda: world.totals()["deletions"], quiet=2 * AGED)
-    events = trace.stop()
+    with world.counter_period(period):
+        trace = Trace("insert", "remove").start()
+        send(AGEING, 500)
+        when_quiet(world.rules)
+        send(AGEING, 500)  # these hit, long before the first are due
+        when_quiet(lambda: world.totals()["deletions"], quiet=2 * AGED)
+        events = trace.stop()
     came, late, wrong = flows_of(events, "insert"), [], 0
     for when, what, fields in events:
         if what != "remove" or (flow := world.flow_of(fields)) is None:
             continue
         quiet = float(fields["quiet"]) / 1000 if fields["quiet"] != "-1" else when - max(t for t in came[flow] if t < when)
         late.append(quiet - AGED)
-        wrong += quiet < AGED - 1
+        wrong += quiet < AGED - period / 1000
     return quantiles(late) | {"wrong": wrong, "removed": len(late)}
 
 
@@ -222,23 +230,31 @@ def hardware_entries(contender, destinations):
     return {"entries": world.rules() - before}
 
 
-ROUTES = 100_000
+@measure((10_000, 1_000_000), ("dpuflow", "discarded notifications"), of="routes", flows=BESIDE)
+def route_churn(contender, routes):
+    """Routes that are added and deleted beside active flows."""
+    return churn(contender, routes, BESIDE)
 
 
-@measure((0, 10_000), ("dpuflow", "discarded notifications"))
-def route_churn(contender, flows):
-    """Routes that are added and deleted beside so many active flows."""
-    if flows and contender.name == "dpuflow":
+@measure((10_000, 1_000_000), ("dpuflow", "Open vSwitch", "discarded notifications"), of="routes", flows=1)
+def route_churn_alone(contender, routes):
+    """Likewise, without a flow."""
+    return churn(contender, routes, 0)
+
+
+def churn(contender, routes, flows):
+    if flows and contender.name != "discarded notifications":
         fill(flows)
-    lines = [f"172.{16 + number // 65536}.{number // 256 % 256}.{number % 256}/32 via {world.TOR}" for number in range(ROUTES)]
-    cpu, size = world.cpu_of(contender.pid()), world.resident(contender.pid())
+    lines = [f"172.{16 + number // 65536}.{number // 256 % 256}.{number % 256}/32 via {world.TOR}" for number in range(routes)]
+    cpu, resident = world.cpu_of(contender.pid()), world.resident(contender.pid())
     began = time.monotonic()
     for verb in ("add", "del"):
         world.command("ip", "-batch", "-", text="".join(f"route {verb} {line}\n" for line in lines))
     contender.sync()
     took = time.monotonic() - began
-    return {"rate": 2 * ROUTES / took, "cpu_us": (world.cpu_of(contender.pid()) - cpu) / (2 * ROUTES) * 1e6,
-            "growth": world.resident(contender.pid()) - size}  # fmt: skip
+    found = {"rate": 2 * routes / took, "cpu_us": (world.cpu_of(contender.pid()) - cpu) / (2 * routes) * 1e6,
+             "growth": world.resident(contender.pid()) - resident}  # fmt: skip
+    return found | (contender.faults() if contender.name == "dpuflow" else {})
 
 
 @measure((100_000,), ("dpuflow",))
@@ -260,7 +276,33 @@ def loop(contender, flows):
     return found
 
 
-@measure((200_000,), ("dpuflow", "Open vSwitch's module", "ip_forward"), of="packets")
+@measure((100_000,), ("dpuflow",), vfs=world.MANY)
+def size(contender, flows):
+    """So many flows over all of so many ports: what starting takes, being there, and looking at everything."""
+    contender.daemon.end(signal.SIGTERM)
+    began = time.monotonic()
+    contender.daemon.start()
+    start = time.monotonic() - began
+    empty = at_rest(contender)
+    fill(flows, world.send_from_all)
+    full = at_rest(contender)
+    began = time.monotonic()
+    world.command(os.environ["DPUFLOWCTL"], "verify")
+    audit = time.monotonic() - began
+    contender.daemon.end(signal.SIGUSR1)
+    began = time.monotonic()
+    contender.daemon.start()
+    return {"start": start, "empty": empty, "full": full, "audit": audit, "restart": time.monotonic() - began}
+
+
+def at_rest(contender):
+    """The share of a processor that it needs while nothing happens."""
+    before = world.cpu_of(contender.pid())
+    time.sleep(WATCHED)
+    return (world.cpu_of(contender.pid()) - before) / WATCHED
+
+
+@measure((200_000,), ("dpuflow", "Open vSwitch's module", "ip_forward"), of="packets", flows=1)
 def software(contender, packets):
     """Packets of a flow that stays in software."""
     contender.keep_in_software()

@@ -41,9 +41,10 @@ BENCHMARK(RuleToFilter);
 
 void EncodeAdd(benchmark::State& state) {
   const netlink::Filter filter = SomeFilter();
+  MessageBuffer buffer;
   for (auto _ : state) {
-    MessageBuffer buffer;
     benchmark::DoNotOptimize(netlink::AppendFilterAdd(buffer, 1, filter));
+    buffer.Clear();
   }
 }
 BENCHMARK(EncodeAdd);

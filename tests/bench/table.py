@@ -14,6 +14,8 @@ ROWS = [
     ("insertion", "cpu_us", "us of a processor for each flow", [("Open vSwitch", "<=", 1 / 6)]),
     ("insertion", "workers_us", "us of the kernel's workers for each flow", []),
     ("insertion", "passes", "packets to each until all were in hardware", []),
+    ("insertion", "concurrent", "% of the driver's insertions that began while others were under way", []),
+    ("insertion", "most_at_once", "of them at a time, at most", []),
     ("first_packet", "p50_ms", "ms from miss to entry, p50", [("Open vSwitch", "<=", 0.4)]),
     ("first_packet", "p90_ms", "ms, p90", []),
     ("first_packet", "p99_ms", "ms, p99", [("Open vSwitch", "<=", 0.3)]),
@@ -27,9 +29,13 @@ ROWS = [
     ("aging", "p99_ms", "ms late, p99", []),
     ("aging", "wrong", "removed too early", []),
     ("convergence", "time", "s until the last entry is right", [("tc -batch", "<=", 1.2)]),
-    ("route_churn", "rate", "events/s", []),
-    ("route_churn", "cpu_us", "us of a processor for each event", [("discarded notifications", "<=", 2)]),
-    ("route_churn", "growth", "bytes that it has grown", []),
+    *[row for churn in ("route_churn", "route_churn_alone") for row in (
+        (churn, "rate", "events/s", []),
+        (churn, "cpu_us", "us of a processor for each event", [("discarded notifications", "<=", 2)]),
+        (churn, "growth", "bytes that it has grown", []),
+        (churn, "stale", "entries that are wrong afterwards", []),
+        (churn, "overruns", "times that notifications were lost", []),
+    )],
     ("memory", "process", "bytes of the process for each flow", []),
     ("memory", "kernel", "bytes of the kernel for each flow", []),
     ("hardware_entries", "entries", "entries for 10,000 connections", []),
@@ -43,6 +49,11 @@ ROWS = [
     ("restart", "time", "s until it is ready", [("discarded dumps", "<=", 1.5)]),
     ("restart", "settled", "s until all entries have been asked about", []),
     ("restart", "written", "entries written again", []),
+    ("size", "start", "s until it is ready, without an entry", []),
+    ("size", "empty", "processors while nothing happens, without an entry", []),
+    ("size", "full", "processors while nothing happens, with all entries", []),
+    ("size", "audit", "s to verify everything", []),
+    ("size", "restart", "s until it is ready, with all entries", []),
 ]
 OURS = "dpuflow"
 

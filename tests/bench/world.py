@@ -5,6 +5,7 @@ processors spent.
     pod0 --- vf0 | pf0vf0   DPU   p0 | wire0 --- tor       all destinations end at tor, or at the second router on the wire
 """
 
+import contextlib
 import ipaddress
 import json
 import os
@@ -20,6 +21,7 @@ TOR, SECOND = "192.0.2.2", "192.0.2.3"
 NET, FIRST = "10.128.0.0/9", int(ipaddress.ip_address("10.128.0.1"))
 SWITCH = "/sys/kernel/debug/labnic/"
 TRACING = "/sys/kernel/tracing/"
+MANY = 256  # VFs, where there are many
 QUIET = 1.0  # seconds without an event after which there will be none
 
 
@@ -53,6 +55,16 @@ def send(flows, rate=0):
     command(*sending(flows, "--count", str(flows), *(["--rate", str(rate)] if rate else [])))
 
 
+def send_from_all(flows):
+    """One packet to each, an equal part of them from each of many VFs."""
+    each = flows // MANY
+    for vf in range(MANY):
+        first, last = vf * each, flows if vf == MANY - 1 else (vf + 1) * each
+        command("nsenter", f"--net=/run/netns/pod{min(vf, 1)}", os.environ["LABTRAFFIC"], "send", "--from", f"10.1.{vf}.2:7000",
+                "--to", f"{destination(first)}:7000", "--flows", str(last - first), "--count", str(last - first),
+                "--spread", "address", "--no-end")  # fmt: skip
+
+
 def pktgen(packets):
     """The kernel's own generator sends that many as fast as it goes; the seconds that it took."""
     command("modprobe", "pktgen")
@@ -76,6 +88,18 @@ def rules():
 
 def totals():
     return json.loads(read(SWITCH + "totals"))
+
+
+@contextlib.contextmanager
+def counter_period(milliseconds):
+    """Between two samples of the counters."""
+    knob = "/sys/module/labnic/parameters/counter_period_ms"
+    usual = read(knob).strip()
+    write(knob, milliseconds)
+    try:
+        yield
+    finally:
+        write(knob, usual)
 
 
 class Trace:
