@@ -27,7 +27,7 @@ bool ApplySample(Flow& flow, const Sample& sample, TimePoint now) {
 }
 
 bool IsIdle(const Flow& flow, TimePoint now, Duration idle_time) {
-  return now - std::max(flow.active, flow.installed ? flow.programmed : flow.created) >= idle_time;
+  return now - std::max(flow.active, flow.installed ? flow.programmed : flow.created) >= idle_time - kEarly;
 }
 
 }  // namespace dpuflow::flow

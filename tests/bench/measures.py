@@ -246,6 +246,7 @@ def churn(contender, routes, flows):
     if flows and contender.name != "discarded notifications":
         fill(flows)
     lines = [f"172.{16 + number // 65536}.{number // 256 % 256}.{number % 256}/32 via {world.TOR}" for number in range(routes)]
+    world.command("ip", "route", "flush", "root", "172.16.0.0/12")  # of a repetition that has failed
     cpu, resident = world.cpu_of(contender.pid()), world.resident(contender.pid())
     began = time.monotonic()
     for verb in ("add", "del"):

@@ -25,7 +25,7 @@ TEST(Aging, ACounterThatMovedIsASignOfLifeAtTheTimeOfTheSample) {
   EXPECT_FALSE(ApplySample(flow, {1, 10, 1000, true}, kStart + 6s));
   EXPECT_EQ(flow.active, kStart + 5s);
   EXPECT_FALSE(IsIdle(flow, kStart + 14s, 10s));
-  EXPECT_TRUE(IsIdle(flow, kStart + 15s, 10s));
+  EXPECT_TRUE(IsIdle(flow, kStart + 15s - kEarly, 10s)) << "the next poll may come much later";
 }
 
 TEST(Aging, TheTimeCountsFromProgrammingWhenNothingWasCounted) {
