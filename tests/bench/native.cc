@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/flow/pipeline.h"
+#include "agent/offload/comparison.h"
 #include "agent/offload/flower_mapping.h"
 #include "netlink/rtnl.h"
 #include "netlink/socket.h"
@@ -57,6 +58,19 @@ void ParseEcho(benchmark::State& state) {
 }
 BENCHMARK(ParseEcho);
 
+// An entry of an earlier run: read in full, and found to be one that we would have written.
+void ParseAndRecognize(benchmark::State& state) {
+  MessageBuffer buffer;
+  (void)netlink::AppendFilterAdd(buffer, 1, SomeFilter());
+  const auto& header = *reinterpret_cast<const nlmsghdr*>(buffer.bytes().data());
+  for (auto _ : state) {
+    auto filter = netlink::ParseFilter(header);
+    filter->in_hw = true;  // as the kernel adds
+    if (!offload::Recognize(*filter)) return state.SkipWithError("it is not recognized");
+  }
+}
+BENCHMARK(ParseAndRecognize);
+
 void ParseCounters(benchmark::State& state) {
   MessageBuffer buffer;
   (void)netlink::AppendFilterAdd(buffer, 1, SomeFilter());
@@ -78,6 +92,24 @@ void NewFlows(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 BENCHMARK(NewFlows)->Arg(1000)->Arg(100'000)->Unit(benchmark::kMillisecond);
+
+// Entries of an earlier run become flows; per entry.
+void Adopt(benchmark::State& state) {
+  const auto flows = static_cast<std::size_t>(state.range(0));
+  flow::Rule rule;
+  rule.match.port = kPod;
+  rule.action = flow::RouteTo{{kUplink, kUplinkMac, kNextHopMac}};
+  for (auto _ : state) {
+    Driven driven(flows);
+    for (std::size_t number = 0; number < flows; ++number) {
+      rule.match.destination = IpPrefix::Host(DestinationOf(number));
+      const auto id = static_cast<FlowId>(1'000'000 + number);
+      if (!driven.pipeline.Adopt(id, rule, 1, MissOf(number), driven.now)) return state.SkipWithError("not adopted");
+    }
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(Adopt)->Arg(50'000)->Unit(benchmark::kMillisecond);
 
 // A miss of a flow that stands already, as those are that came up meanwhile.
 void KnownFlow(benchmark::State& state) {
