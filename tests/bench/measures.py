@@ -207,7 +207,7 @@ def memory(contender, flows):
     """Bytes for each flow that stay: a reading of all counters, or an audit, needs more for a moment."""
     before, kernel = world.resident(contender.pid()), world.kernel_memory()
     fill(flows)
-    least = min(world.resident(contender.pid()) for _ in range(40) if not time.sleep(0.25))
+    least = min(world.resident(contender.pid()) for _ in range(120) if not time.sleep(0.5))
     return {"process": (least - before) / flows,
             "kernel": (world.kernel_memory() - kernel) / flows}  # fmt: skip
 
@@ -295,6 +295,7 @@ def size(contender, flows):
     began = time.monotonic()
     contender.daemon.start()
     start = time.monotonic() - began
+    when_quiet(world.rules)  # each port has its guards
     empty = at_rest(contender)
     fill(flows, world.send_from_all)
     full = at_rest(contender)
