@@ -11,8 +11,8 @@
 #include <unordered_map>
 #include <utility>
 
-#include "agent/daemon/fd.h"
 #include "agent/api/socket_file.h"
+#include "agent/daemon/fd.h"
 
 namespace dpuflow::api {
 namespace {

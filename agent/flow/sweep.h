@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A sweep: the counters of our entries of one port, as read in one go: of all kinds of packets for which there are flows. It is judged in slices, because a port may have a
-// hundred thousand flows, and others wait meanwhile.
+// A sweep: the counters of our entries of one port, as read in one go: of all kinds of packets for which there are flows. It is
+// judged in slices, because a port may have a hundred thousand flows, and others wait meanwhile.
 #pragma once
 
 #include <optional>
