@@ -127,6 +127,7 @@ class AuditorTest : public testing::Test, private AuditHost {
   std::function<void(bool)> in_step_;
   bool comes_into_step_ = true;
   std::chrono::nanoseconds cpu_{};
+  bool went_on_ = false;
   std::size_t asked_ = 0;
   std::vector<std::uint32_t> ports_{World::kPod, World::kUplink};
   Auditor auditor_{{60s, 2}, world_.pipeline, backend_, *this, registry_};
@@ -141,7 +142,7 @@ class AuditorTest : public testing::Test, private AuditHost {
   }
   flow::TimePoint Now() const override { return world_.now; }
   void WhenInStep(std::function<void(bool)> done) override { in_step_ = std::move(done); }
-  void AuditGoesOn() override {}
+  void AuditGoesOn() override { went_on_ = true; }
 };
 
 TEST_F(AuditorTest, WhereAllIsAsItShouldBeNothingIsFound) {
@@ -339,6 +340,19 @@ TEST_F(AuditorTest, ARoundAsksOnlyAboutFlowsThatHaveMoved) {
   world_.Sweep();
   EXPECT_EQ(Round(), 1u);
   EXPECT_EQ(Round(), 0u);
+}
+
+TEST_F(AuditorTest, ARoundPutsTogetherAtOnceWhatAPortShouldHold) {
+  while (backend_.requests.empty()) {
+    world_.now += 1s;
+    went_on_ = false;
+    auditor_.OnTick(world_.now);
+    GiveTables();
+    if (went_on_) auditor_.Advance(world_.now);
+    ASSERT_LT(world_.now, flow::TimePoint{} + std::chrono::hours(2));
+  }
+  EXPECT_TRUE(went_on_) << "by turns of the loop, not by ticks";
+  EXPECT_FALSE(backend_.requests.front().expected.empty());
 }
 
 TEST_F(AuditorTest, WhatATableSaysThatNobodyHadToldIsADifference) {
