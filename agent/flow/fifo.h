@@ -26,7 +26,7 @@ class Fifo {
     }
     T oldest = std::move(out_[taken_++]);
     if (taken_ == out_.size() && out_.capacity() > kKept) {
-      out_ = {};
+      std::vector<T>().swap(out_);  // an assignment of nothing would keep the room
       taken_ = 0;
     }
     return oldest;

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <malloc.h>
 
+#include <array>
+
 #include "tests/unit/agent/driven.h"
 
 namespace dpuflow {
@@ -24,6 +26,15 @@ TEST(Memory, AFlowTakesLessThan400Bytes) {
   RecordProperty("bytes", static_cast<int>(each));
   EXPECT_GT(each, sizeof(flow::Flow)) << "or it was not measured";
   EXPECT_LE(each, 400u) << "of which a Flow is " << sizeof(flow::Flow);
+}
+
+TEST(Memory, AQueueThatWasLongKeepsNothing) {
+  const std::size_t before = Allocated();
+  flow::Fifo<std::array<char, 256>> fifo;
+  for (int i = 0; i < 10'000; ++i) fifo.Push({});
+  EXPECT_GE(Allocated() - before, 2'560'000u);
+  while (!fifo.empty()) (void)fifo.Pop();
+  EXPECT_LT(Allocated() - before, 500'000u);
 }
 #endif
 
