@@ -35,13 +35,13 @@ struct PeditKey {
   bool operator==(const PeditKey&) const = default;
 };
 
-// As many as we write, and no more than we read: three words of the MACs, and the TTL.
-constexpr std::size_t kMaxKeys = 4;
+// As many as are read: the words of the MACs, as iproute2 sends them, and the TTL.
+constexpr std::size_t kMaxKeys = 5;
 
 // In place: each entry is written and read back with these.
 class PeditKeys {
  public:
-  // The next one; none when there are as many as we would ever write.
+  // The next one; none when there are more than anybody needs for this.
   PeditKey* Add() { return size_ < keys_.size() ? &keys_[size_++] : nullptr; }
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] PeditKey* begin() { return keys_.data(); }
