@@ -90,12 +90,11 @@ void Auditor::OnTick(TimePoint now) {
     pause_ = nanoseconds(settings_.period) / std::max<std::size_t>(1, StepsLeft(runs_.at(*round_)));
   }
   for (int step = 0; step < kStepsPerTick && round_ && due(); ++step) {
-    const nanoseconds cpu = Step(*round_);
+    Step(*round_, now);
     next_step_ += pause_;
-    Charge(cpu, now);
     FinishIfDone(*round_, now);
   }
-  if (round_ && runs_.at(*round_).expectation) host_.AuditGoesOn();
+  if (round_ && GoesOn(*round_)) host_.AuditGoesOn();
 }
 
 // What a round has cost is paid for by waiting: it is its share of that time.
@@ -112,17 +111,21 @@ void Auditor::Advance(TimePoint now) {
     if (token != round_ || run.expectation) tokens.push_back(token);
   }
   for (const Token token : tokens) {
-    const nanoseconds cpu = Step(token);
-    if (token == round_) Charge(cpu, now);
+    Step(token, now);
     FinishIfDone(token, now);
-    const auto run = runs_.find(token);
-    const bool verifies = token != round_ && run != runs_.end() && run->second.tables == Run::Tables::kKnown &&
-                          !run->second.waiting && (!run->second.flows.empty() || !run->second.reading);
-    if (verifies || (run != runs_.end() && run->second.expectation)) host_.AuditGoesOn();
+    if (GoesOn(token)) host_.AuditGoesOn();
   }
 }
 
-nanoseconds Auditor::Step(Token token) {
+bool Auditor::GoesOn(Token token) const {
+  const auto found = runs_.find(token);
+  if (found == runs_.end()) return false;
+  const Run& run = found->second;
+  if (run.expectation) return true;
+  return token != round_ && run.tables == Run::Tables::kKnown && !run.waiting && (!run.flows.empty() || !run.reading);
+}
+
+void Auditor::Step(Token token, TimePoint now) {
   const nanoseconds before = ThreadCpu();
   Run& run = runs_.at(token);
   if (run.tables != Run::Tables::kKnown) {
@@ -137,7 +140,7 @@ nanoseconds Auditor::Step(Token token) {
   } else if (!run.suspects.empty() && !run.waiting) {
     FollowUp(token, run);
   }
-  return ThreadCpu() - before;
+  if (token == round_) Charge(ThreadCpu() - before, now);
 }
 
 void Auditor::FinishIfDone(Token token, TimePoint now) {

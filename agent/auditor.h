@@ -132,8 +132,9 @@ class Auditor {
   using Token = std::uint64_t;
 
   Token Begin(bool everything, TimePoint now, Done done);
-  // The tables or a port requested, or some flows asked about, or suspects followed up. The processor time that it took here.
-  std::chrono::nanoseconds Step(Token token);
+  // The tables or a port requested, or some flows asked about, or suspects followed up. A round is charged for it.
+  void Step(Token token, TimePoint now);
+  [[nodiscard]] bool GoesOn(Token token) const;  // with its next step, as soon as others have had their turn
   void BeginReadBack(Run& run);
   void Expect(Token token, Run& run);
   void AskSome(Run& run);

@@ -21,9 +21,14 @@ kernel::PortKind KindOf(const PortSlot& slot) { return {slot.info.devlink.handle
 
 }  // namespace
 
+void PortManager::Changed() {
+  decisions_.reset();
+  look_ = true;
+}
+
 void PortManager::Prepare(PortSlot& slot) {
   slot.state = PortSlot::State::kPreparing;
-  decisions_.reset();
+  Changed();
   backend_.Prepare(slot.info.link.ifindex, slot.info.link.name, PeerOf(slot));
 }
 
@@ -45,7 +50,7 @@ std::uint32_t PortManager::PeerOf(const PortSlot& slot) const {
 // Out of service: the flows are forgotten at once; what is in hardware goes when nothing is under way any more.
 void PortManager::Leave(std::uint32_t ifindex, PortSlot& slot) {
   const auto before = std::exchange(slot.state, PortSlot::State::kReleasing);
-  decisions_.reset();
+  Changed();
   standing_.erase(ifindex);
   if (before == PortSlot::State::kReady) {
     listener_.PortLeft(slot);
@@ -58,8 +63,7 @@ bool PortManager::Update(std::map<std::uint32_t, kernel::SwitchPort> found, kern
                          flow::TimePoint now) {
   if (closing_) return false;
   const kernel::Topology before = std::exchange(topology_, std::move(topology));
-  decisions_.reset();
-  look_ = true;
+  Changed();
   bool uplink_changed = false;        // its MTU is part of what every other port may send
   std::vector<PortSlot*> to_prepare;  // when all ports are known: each is tried with another one
   for (auto& [ifindex, slot] : slots_) {
@@ -124,7 +128,7 @@ void PortManager::OnPrepared(offload::PortPrepared report, flow::TimePoint now) 
     return;
   }
   const bool news = slot.refusal != report.refusal;
-  decisions_.reset();
+  Changed();
   slot.state = PortSlot::State::kRefused;
   slot.refusal = report.refusal;
   slot.hint = report.hint;
@@ -133,8 +137,7 @@ void PortManager::OnPrepared(offload::PortPrepared report, flow::TimePoint now) 
 }
 
 void PortManager::TakePart(PortSlot& slot, flow::Form form, flow::TimePoint now) {
-  decisions_.reset();
-  look_ = true;
+  Changed();
   slot.state = PortSlot::State::kReady;
   slot.form = form;
   slot.refusal.clear();
@@ -177,7 +180,7 @@ void PortManager::TakeOver(flow::TimePoint now) {
 
 void PortManager::OnReleased(const offload::PortReleased& report, flow::TimePoint now) {
   leaving_.erase(report.port);
-  decisions_.reset();
+  Changed();
   pipeline_.PortReleased(report.port);
   const auto found = slots_.find(report.port);
   if (found == slots_.end() || found->second.state != PortSlot::State::kReleasing) return;
@@ -206,7 +209,7 @@ void PortManager::TryReach(flow::TimePoint now) {
 }
 
 void PortManager::OnRouteTried(const offload::RouteTried& report, flow::TimePoint now) {
-  look_ = true;
+  Changed();
   const bool tells = report.taken || offload::IsVerdict(report.taken.error());
   const auto verdict = tells ? std::optional(report.taken) : std::nullopt;
   if (reach_.OnTried({report.port, report.peer}, verdict, now)) pipeline_.OnChange(flow::EverythingChanged{}, now);
@@ -284,7 +287,7 @@ Result<void> PortManager::SetOffload(std::uint32_t ifindex, bool on, flow::TimeP
   PortSlot& slot = found->second;
   if (slot.offload == on) return {};
   slot.offload = on;
-  decisions_.reset();
+  Changed();
   if (slot.state != PortSlot::State::kReady) return {};
   TellPipeline(slot, now);
   listener_.PortSwitched(slot);
@@ -300,14 +303,14 @@ void PortManager::OnSysctls(const kernel::Sysctls& sysctls, flow::TimePoint now)
   if (sysctls == sysctls_) return;
   const bool concerns_flows = kernel::Differ(sysctls_, sysctls);
   sysctls_ = sysctls;
-  decisions_.reset();
+  Changed();
   OnMartians(now);
   if (concerns_flows) pipeline_.OnChange(flow::EverythingChanged{}, now);
 }
 
 void PortManager::ReleaseAll(flow::TimePoint now) {
   closing_ = true;
-  decisions_.reset();
+  Changed();
   for (auto it = slots_.begin(); it != slots_.end();) {
     if (it->second.state == PortSlot::State::kRefused) {
       it = slots_.erase(it);

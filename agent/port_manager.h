@@ -80,7 +80,7 @@ class PortManager {
   // devlink has been read again, because something there has changed: the mode of the NIC, maybe.
   void OnDevlink() {
     reach_.TryAgain();
-    look_ = true;
+    Changed();
   }
   // The qdisc that filters hang on has been deleted, and everything of ours with it: the port is prepared anew.
   void OnFootingLost(std::uint32_t ifindex);
@@ -111,6 +111,8 @@ class PortManager {
   [[nodiscard]] const kernel::DecisionPorts& ForDecisions() const;
 
  private:
+  // A port, or what it reaches: what was made of them is made anew, and they are looked through once more.
+  void Changed();
   void Prepare(PortSlot& slot);
   [[nodiscard]] std::uint32_t PeerOf(const PortSlot& slot) const;
   void Leave(std::uint32_t ifindex, PortSlot& slot);
@@ -138,10 +140,10 @@ class PortManager {
   };
   std::map<std::uint32_t, Leaving> leaving_;  // ports taken out of service
   kernel::Sysctls sysctls_;
-  mutable std::optional<kernel::DecisionPorts> decisions_;  // of ForDecisions; whatever changes a port drops it
+  mutable std::optional<kernel::DecisionPorts> decisions_;  // of ForDecisions, until something has Changed
   bool offload_ = true;                                     // of ports that come
   bool closing_ = false;
-  bool look_ = false;       // at all ports: something has changed
+  bool look_ = false;       // at all ports: something has Changed
   flow::TimePoint looked_;  // at them
 };
 
