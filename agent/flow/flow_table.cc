@@ -193,7 +193,7 @@ PacketKinds FlowTable::KindsOnPort(std::uint32_t port) const {
   PacketKinds kinds;
   const auto found = by_port_.find(port);
   if (found == by_port_.end()) return kinds;
-  for (const FlowGroup* group : found->second) kinds.set(static_cast<std::size_t>(group->kind));
+  for (const FlowGroup* group : found->second) kinds |= Only(group->kind);
   return kinds;
 }
 

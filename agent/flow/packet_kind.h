@@ -22,4 +22,7 @@ inline PacketKind KindOf(std::uint16_t vlan, std::uint16_t ethertype) {
 // A set of them, by their number.
 using PacketKinds = std::bitset<kPacketKinds>;
 
+inline PacketKinds Only(PacketKind kind) { return PacketKinds(1u << static_cast<unsigned>(kind)); }
+inline bool Contains(const PacketKinds& kinds, PacketKind kind) { return (kinds & Only(kind)).any(); }
+
 }  // namespace dpuflow::flow

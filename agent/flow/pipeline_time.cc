@@ -33,9 +33,8 @@ std::size_t Pipeline::OnSweep(Sweep& sweep, std::size_t most) {
 
 // Not yet, and what was read is not of the filter before this one.
 bool Pipeline::IsToBeJudged(const Flow& flow, const Sweep& sweep) {
-  return flow.port() == sweep.port && sweep.kinds.test(static_cast<std::size_t>(flow.group->kind)) &&
-         flow.sampled != sweep.began && flow.installed && !flow.in_flight && !flow.queued &&
-         flow.programmed < sweep.began;
+  return flow.port() == sweep.port && Contains(sweep.kinds, flow.group->kind) && flow.sampled != sweep.began &&
+         flow.installed && !flow.in_flight && !flow.queued && flow.programmed < sweep.began;
 }
 
 void Pipeline::Judge(Flow& flow, const Sample* sample, TimePoint now) {

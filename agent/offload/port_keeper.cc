@@ -339,7 +339,7 @@ Result<flow::Sweep> PortKeeper::ReadCounters(std::uint32_t port, flow::PacketKin
   flow::Sweep sweep{port, flow::Clock::now(), kinds};
   // By ethertype, which leaves out the classifier: it has no terse form.
   for (const flow::PacketKind kind : {flow::PacketKind::kIpv4, flow::PacketKind::kIpv6, flow::PacketKind::kTagged}) {
-    if (!kinds.test(static_cast<std::size_t>(kind))) continue;
+    if (!Contains(kinds, kind)) continue;
     netlink::FilterDump dump = FullDump(port);
     dump.terse = true;
     dump.ethertype = EthertypeOf(kind);

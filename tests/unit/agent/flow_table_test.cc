@@ -65,7 +65,7 @@ TEST(FlowTable, DependenciesAreFoundUntilTheyAreReplaced) {
 
 TEST(FlowTable, KnowsWhichKindsOfPacketsAPortHasFlowsOf) {
   FlowTable table;
-  const PacketKinds v4(0b001), v6(0b010), tagged(0b100);
+  const auto v4 = Only(PacketKind::kIpv4), v6 = Only(PacketKind::kIpv6), tagged = Only(PacketKind::kTagged);
   EXPECT_TRUE(table.KindsOnPort(7).none());
   const FlowId first = table.Obtain(To("192.0.2.1"), {}).id;
   table.Obtain(To("192.0.2.1", 8), {});

@@ -175,11 +175,11 @@ TEST(Pipeline, ASweepOfOneKindOfPacketsSaysNothingOfOthers) {
   world.Send(World::kServer);
   const auto written = world.log.size();
   world.now += 1s;
-  flow::Sweep of_ipv6{World::kPod, world.now, PacketKinds(0b010)};
+  flow::Sweep of_ipv6{World::kPod, world.now, Only(PacketKind::kIpv6)};
   world.pipeline.OnSweep(of_ipv6, 1000);
   world.Run();
   EXPECT_EQ(world.log.size(), written);
-  flow::Sweep of_ipv4{World::kPod, world.now, PacketKinds(0b001)};
+  flow::Sweep of_ipv4{World::kPod, world.now, Only(PacketKind::kIpv4)};
   world.pipeline.OnSweep(of_ipv4, 1000);
   world.Run();
   EXPECT_GT(world.log.size(), written) << "no sample: they are written once more";
