@@ -21,6 +21,8 @@ def main():
     parser.add_argument("--without", type=lambda text: text.split(","), default=[], help="contenders that do not take part")
     parser.add_argument("--most", type=int, default=1 << 30, help="no more flows than this")
     options = parser.parse_args()
+    if unknown := set(options.without) - set(contenders.CONTENDERS):
+        parser.error(f"nobody is called {', '.join(sorted(unknown))}; expected {', '.join(contenders.CONTENDERS)}")
     contenders.learn()
     todo = [(MEASURES[name], size, repetition, contender) for name in options.only
             for size in MEASURES[name].sizes if size <= options.most or MEASURES[name].of not in ("flows", "routes")

@@ -2,7 +2,6 @@
 """Who is measured. Each one, once started, brings the destinations of `world` into hardware, by itself when their packets come
 (all but tc), and sends them to the top of rack."""
 
-import json
 import os
 import signal
 import subprocess
@@ -40,7 +39,7 @@ class Dpuflow:
 
     def faults(self):
         """Entries that are not what they should be, and how often notifications were lost."""
-        differences = json.loads(world.command(os.environ["DPUFLOWCTL"], "-j", "verify", check=False))["differences"]
+        differences = self.daemon.api.call("Verify")["differences"]
         counters = self.daemon.api.call("GetStats")["counters"]
         lost = sum(one["value"] for one in counters if one["name"] == "dpuflow_netlink_overruns_total")
         return {"stale": len(differences), "overruns": lost}

@@ -3,7 +3,6 @@
 // What this machine's kernel does for each packet that hardware misses: the classifier, by BPF_PROG_RUN, and the resolver's
 // questions. In a network namespace of their own (tests/bpf/fixture.h); needs root, and says so where there is none.
 #include <benchmark/benchmark.h>
-#include <bpf/bpf.h>
 
 #include <utility>
 #include <vector>
@@ -22,6 +21,7 @@ class Dpu : public test::ClassifierTest {
  public:
   Dpu() { SetUp(); }
   void TestBody() override {}
+  using ClassifierTest::Run;
 
   [[nodiscard]] bool ready() const { return classifier_.has_value(); }
   [[nodiscard]] Classifier& classifier() { return *classifier_; }
@@ -32,22 +32,10 @@ class Dpu : public test::ClassifierTest {
 void Classify(benchmark::State& state, const test::Frame& frame) {
   Dpu dpu;
   if (!dpu.ready()) return state.SkipWithError("needs root");
-  __sk_buff skb{};
-  skb.ifindex = skb.ingress_ifindex = test::Ifindex("pod0");
-  test::Frame out(frame.size() + 256);
   for (auto _ : state) {
-    bpf_test_run_opts options{};
-    options.sz = sizeof options;
-    options.data_in = frame.data();
-    options.data_size_in = static_cast<std::uint32_t>(frame.size());
-    options.data_out = out.data();
-    options.data_size_out = static_cast<std::uint32_t>(out.size());
-    options.ctx_in = &skb;
-    options.ctx_size_in = sizeof skb;
-    options.repeat = 1;
-    if (bpf_prog_test_run_opts(dpu.classifier().program_fd(), &options) != 0)
-      return state.SkipWithError("it did not run");
-    state.SetIterationTime(options.duration * 1e-9);
+    const test::RunResult run = dpu.Run(frame);
+    if (run.error != 0) return state.SkipWithError("it did not run");
+    state.SetIterationTime(run.nanoseconds * 1e-9);
   }
 }
 

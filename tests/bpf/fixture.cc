@@ -102,6 +102,7 @@ RunResult ClassifierTest::Run(const Frame& frame, const SkbContext& context, con
   options.repeat = 1;
   result.error = -bpf_prog_test_run_opts(classifier_->program_fd(), &options);
   result.action = static_cast<int>(options.retval);
+  result.nanoseconds = options.duration;
   result.frame.resize(result.error == 0 ? options.data_size_out : 0);
   return result;
 }

@@ -47,6 +47,7 @@ struct RunResult {
   int error = 0;  // of BPF_PROG_RUN: the program did not run
   int action = 0;
   Frame frame;
+  std::uint32_t nanoseconds = 0;  // of the program alone, by the kernel's clock
 };
 
 // The same with what it counted.
